@@ -1,0 +1,70 @@
+"""`zoo manifest`: keep `zoo-plugin.toml`, the snapshot of what a plugin provides, as its code and weights are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo_core.cli.groups import Group
+from zoo_core.cli.output import examples
+
+app = typer.Typer(add_completion=False, cls=Group, help="For authors: a plugin's snapshot, zoo-plugin.toml.")
+
+Projects = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="PATH", help="Folders of plugins' projects; if left out, those in plugins/, or else this one."
+    ),
+]
+
+
+@app.command("update", epilog=examples("zoo manifest update", "zoo manifest update plugins/glow"))
+def update(projects: Projects = None) -> None:
+    """Write zoo-plugin.toml.
+
+    What the plugin's hooks register, and the trained weights in its presets/ folders.
+    """
+    from zoo_core.files import replace_text
+
+    for path, text in _manifests(projects):
+        if _is_current(path, text):
+            print(f"{path} is up to date")
+        else:
+            replace_text(path, text)
+            print(f"{path} is written")
+
+
+@app.command("check", epilog=examples("zoo manifest check", "zoo manifest check plugins/glow"))
+def check(projects: Projects = None) -> None:
+    """Fail where zoo-plugin.toml is not up to date."""
+    from zoo_core.errors import ManifestError
+
+    stale = [str(path) for path, text in _manifests(projects) if not _is_current(path, text)]
+    if stale:
+        raise ManifestError(f"not up to date: {', '.join(stale)}", "zoo manifest update")
+    print("all manifests are up to date")
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _manifests(projects: list[Path] | None) -> Iterator[tuple[Path, str]]:
+    """Where the manifest of each plugin belongs, and what it should say."""
+    import sys
+
+    from zoo_core import backend, manifest, packages
+
+    chosen = projects or [file.parent for file in sorted(Path().glob("plugins/*/pyproject.toml"))] or [Path()]
+    described = [packages.read(project) for project in chosen]
+    backend.loading_notice()
+    backend.ensure()
+    for package in described:
+        for plugin in package.plugins:
+            folder = packages.import_folder(package, plugin)
+            # The project need not be installed.
+            sys.path.insert(0, str(folder.parent.resolve()))
+            yield folder / manifest.FILE_NAME, manifest.render(manifest.build(plugin, folder))

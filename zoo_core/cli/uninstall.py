@@ -1,0 +1,35 @@
+"""`zoo uninstall`: remove plugins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zoo_core.cli import complete, output
+from zoo_core.cli.output import examples
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("uninstall", epilog=examples("zoo uninstall glow", "zoo uninstall glow --dry-run"))
+def uninstall(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME", help="Installed plugins.", autocompletion=complete.installed_plugins),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+) -> None:
+    """Remove plugins, and the weights that they bring along."""
+    from zoo_core import installer
+
+    for name in names:
+        plan = installer.plan_uninstall(name)
+        output.describe("uninstall", plan)
+        if dry_run:
+            continue
+        if not yes:
+            output.confirm("Uninstall it?")
+        installer.execute(plan)
+        print(f"uninstalled {plan.distribution} {plan.version}")

@@ -1,0 +1,134 @@
+"""The grammar of names, `plugin/name:variant@revision`; what counts as a path; the nearest name to a misspelt one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from zoo_core.errors import UsageError
+from zoo_core.text import clean
+
+# The commands of the core, and those it may get: a plugin of that name would hide one.
+RESERVED = frozenset(
+    (
+        "cache",
+        "completion",
+        "components",
+        "config",
+        "doctor",
+        "evaluate",
+        "freeze",
+        "help",
+        "info",
+        "init",
+        "install",
+        "list",
+        "manifest",
+        "new",
+        "outdated",
+        "plugin",
+        "plugins",
+        "publish",
+        "pull",
+        "push",
+        "registry",
+        "remove",
+        "run",
+        "search",
+        "show",
+        "sync",
+        "test",
+        "train",
+        "uninstall",
+        "update",
+        "verify",
+        "version",
+    )
+)
+
+_PLUGIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ITEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+_REFERENCE = re.compile(
+    r"(?:(?P<plugin>[^/:@]+)/)?(?P<name>[^/:@]+)(?::(?P<variant>[^/:@]+))?(?:@(?P<revision>[^/:@]+))?"
+)
+_PATH_STARTS = ("./", "../", "/", "~")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a user wrote to name something; everything but the name may be left out."""
+
+    plugin: str | None
+    name: str
+    variant: str | None = None
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        """The reference as a user writes it."""
+        plugin = f"{self.plugin}/" if self.plugin else ""
+        variant = f":{self.variant}" if self.variant else ""
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"{plugin}{self.name}{variant}{revision}"
+
+
+def parse_reference(value: str) -> Reference:
+    """The parts of `glow`, `glow/realnvp`, `realnvp:mnist` or `glow/realnvp:mnist@<40 hex digits>`.
+
+    Raises UsageError for anything else, a path or a mutable revision such as `main` included.
+    """
+    match = _REFERENCE.fullmatch(value)
+    if match is None:
+        raise _malformed(value)
+    reference = Reference(**match.groupdict())
+    if reference.revision and not is_revision(reference.revision):
+        raise UsageError(f"'{clean(value)}': a revision is 40 hexadecimal digits, not '{clean(reference.revision)}'")
+    names_fit = is_item_name(reference.name) and is_item_name(reference.variant or "x")
+    if not names_fit or not is_plugin_name(reference.plugin or "x"):
+        raise _malformed(value)
+    return reference
+
+
+def _malformed(value: str) -> UsageError:
+    return UsageError(
+        f"'{clean(value)[:100]}' is not a name",
+        "names look like glow, glow/realnvp or glow:fashion-mnist; a path starts with ./ or /",
+    )
+
+
+def is_plugin_name(name: str) -> bool:
+    """Whether a plugin or a model may be called this: lower case, digits, `-` and `_`, at most 64."""
+    return _PLUGIN.fullmatch(name) is not None
+
+
+def is_item_name(name: str) -> bool:
+    """Whether a component or a variant may be called this: letters, digits, `-`, `_` and `.`, at most 64."""
+    return _ITEM.fullmatch(name) is not None
+
+
+def is_import_path(value: str) -> bool:
+    """Whether this names an object: "package.module:Attribute"."""
+    return _IMPORT_PATH.fullmatch(value) is not None
+
+
+def is_revision(revision: str) -> bool:
+    """Whether this is a full commit hash: 40 lower-case hexadecimal digits."""
+    return _REVISION.fullmatch(revision) is not None
+
+
+def is_path(value: str | os.PathLike[str]) -> bool:
+    """Whether a value names a path: any pathlib path, or a string that starts with `./`, `../`, `/` or `~`."""
+    return isinstance(value, PurePath) or (isinstance(value, str) and value.startswith(_PATH_STARTS))
+
+
+def suggest(name: str, candidates: Iterable[str]) -> str:
+    """The nearest candidate as ", did you mean 'x'?", or "" where none is near; case does not count."""
+    from difflib import get_close_matches
+
+    spellings = {candidate.lower(): candidate for candidate in candidates}
+    nearest = get_close_matches(name.lower(), spellings, n=1)
+    return f", did you mean '{spellings[nearest[0]]}'?" if nearest else ""

@@ -1,0 +1,141 @@
+"""What could be installed: a wheel file or a project's folder, described without running anything of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo_core.distributions import GROUP, core_fits, core_range, normalised
+from zoo_core.errors import InstallError
+from zoo_core.text import clean
+
+_METADATA_FILE = re.compile(r"[^/]+\.dist-info/METADATA")
+# ZOO_WHEELS is ours; the others mean to pip and uv what they mean here, as far as they name folders.
+_FOLDER_VARIABLES = {"ZOO_WHEELS": os.pathsep, "PIP_FIND_LINKS": r"\s+", "UV_FIND_LINKS": r"[\s,]+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A distribution in a wheel file or a project's folder, with the plugins that it offers: name -> module."""
+
+    path: Path
+    distribution: str
+    version: str
+    plugins: dict[str, str]
+    requires: tuple[str, ...]
+
+    @property
+    def requires_core(self) -> str:
+        """The range of zoo-core versions that it works with."""
+        return next((found for found in map(core_range, self.requires) if found is not None), "")
+
+    @property
+    def fits(self) -> bool:
+        """Whether it works with this core."""
+        try:
+            return core_fits(self.requires_core)
+        except ValueError:
+            return False
+
+
+def read(path: Path) -> Package:
+    """The package in a wheel file or a project's folder; raises InstallError where there is none, or no plugin."""
+    package = _read_project(path) if path.is_dir() else read_wheel(path)
+    if not package.plugins:
+        raise InstallError(f"{path} is no plugin: it has no entry point in the group {GROUP}")
+    return package
+
+
+def read_wheel(path: Path) -> Package:
+    """The package in a wheel file, by its metadata; raises InstallError."""
+    from importlib.metadata import PathDistribution
+    from zipfile import BadZipFile, ZipFile
+    from zipfile import Path as ZipPath
+
+    try:
+        with ZipFile(path) as wheel:
+            folder = next(name for name in wheel.namelist() if _METADATA_FILE.fullmatch(name)).rpartition("/")[0]
+            metadata = PathDistribution(ZipPath(wheel, f"{folder}/"))
+            plugins = {point.name: point.value for point in metadata.entry_points if point.group == GROUP}
+            return Package(path, metadata.name, metadata.version, plugins, tuple(metadata.requires or ()))
+    except (OSError, BadZipFile, UnicodeDecodeError, KeyError, StopIteration) as error:
+        raise InstallError(f"{path} is no wheel that can be read: {clean(str(error)) or 'no metadata'}") from None
+
+
+def import_folder(package: Package, plugin: str) -> Path:
+    """The folder of the import package that holds a plugin of a project; raises InstallError where it is not found."""
+    top = package.plugins[plugin].partition(":")[0].partition(".")[0]
+    for folder in (package.path / top, package.path / "src" / top):
+        if folder.is_dir():
+            return folder
+    raise InstallError(f"{package.path}: the package '{top}' of plugin '{clean(plugin)}' is neither here nor in src/")
+
+
+def find_wheel(distribution: str, version: str, sha256: str = "") -> Package | None:
+    """The wheel of a distribution in the folders that the environment names; None where they have none.
+
+    The registry's version goes before the newest that fits this core. With a sha256 only that version's file will do:
+    raises InstallError when its content is another.
+    """
+    from packaging.version import Version
+
+    wheels = [wheel for wheel in _wheels(distribution) if wheel.version == version or (not sha256 and wheel.fits)]
+    if not wheels:
+        return None
+    best = max(wheels, key=lambda wheel: (wheel.version == version, Version(wheel.version)))
+    if sha256:
+        _check_hash(best.path, sha256)
+    return best
+
+
+def wheel_folders() -> list[Path]:
+    """The existing folders in ZOO_WHEELS, PIP_FIND_LINKS and UV_FIND_LINKS."""
+    names = (
+        name.removeprefix("file://")
+        for variable, separator in _FOLDER_VARIABLES.items()
+        for name in re.split(separator, os.environ.get(variable, ""))
+    )
+    return [folder for name in names if name and (folder := Path(name).expanduser()).is_dir()]
+
+
+def _wheels(distribution: str) -> Iterator[Package]:
+    from packaging.tags import sys_tags
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    tags = frozenset(sys_tags())
+    for path in (path for folder in wheel_folders() for path in sorted(folder.glob("*.whl"))):
+        try:
+            name, _, _, needed = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        if name == normalised(distribution) and needed & tags:
+            yield read_wheel(path)
+
+
+def _check_hash(path: Path, sha256: str) -> None:
+    from zoo_core.files import sha256_of_file
+
+    found = sha256_of_file(path)
+    if found != sha256:
+        raise InstallError(f"{path}: sha256 is {found}, the registry says {sha256}", "get the file again")
+
+
+def _read_project(folder: Path) -> Package:
+    import tomllib
+
+    try:
+        table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        project: Mapping[str, Any] = table["project"]
+        return Package(
+            folder,
+            project["name"],
+            project.get("version", ""),
+            dict(project.get("entry-points", {}).get(GROUP, {})),
+            tuple(project.get("dependencies", ())),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InstallError(f"{folder} is no Python project: {clean(str(error))}") from None
