@@ -1,0 +1,229 @@
+"""The base of every flow over images: likelihood, sampling, encoding, training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo_glow.layers.bijector import Bijector
+from zoo_glow.layers.chain import MultiScale
+from zoo_glow.layers.dequantize import Dequantize, Logit
+from zoo_glow.layers.gaussianize import Gaussianize
+from zoo_glow.programs import Programs
+
+BATCH = 250
+
+
+def bits_per_dim(log_prob: Any, dimensions: int, width: float = 1.0, levels: int = 256) -> Any:
+    """Bits per dimension of a log-likelihood in nats, for data of `levels` grey levels scaled to a range of `width`.
+
+    `width` is 1 for pixels on [0, 1] and 2 for pixels on [-1, 1]: there each level takes `width / levels`.
+    """
+    return math.log2(levels / width) - log_prob / (dimensions * math.log(2))
+
+
+class Flow(keras.Model):
+    """A normalising flow over uint8 images `(batch, height, width, channels)` with a standard normal prior.
+
+    A subclass hands its `MultiScale` of bijectors to this constructor, which builds every variable at once.
+    `compile(optimizer)` and `fit(images)` are enough to train: the loss is the mean of the bits per dimension, under
+    fresh uniform dequantisation noise in every step, evaluation included.
+
+    Calling the model gives the log-density in nats of each image, `(batch,)`, so a compiled loss may be
+    `NegativeLogLikelihood`.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        bijector: from dequantised images in [-1/2, 1/2) to flat latents `(batch, height * width * channels)`.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], bijector: MultiScale, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.image_shape = check_image_shape(image_shape)
+        self.dimensions = math.prod(self.image_shape)
+        self.dequantize = Dequantize()
+        self.bijector = bijector
+        self.noise = keras.random.SeedGenerator(seed=0)
+        shape = (None, *self.image_shape)
+        self.dequantize.build(shape)
+        self.bijector.build(shape)
+        self.built = True
+        self._programs = Programs()
+
+    def keep_arguments(self, **arguments: Any) -> None:
+        """Remember a subclass' constructor arguments for `get_config`."""
+        self._arguments = {"image_shape": self.image_shape, **arguments}
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, in plain JSON types."""
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self._arguments.items()}
+        return plain
+
+    # Likelihood
+
+    def call(self, x: Any) -> Any:
+        """Log-density in nats of each image under fresh dequantisation noise: `(batch,)`."""
+        return self._log_prob(x, self.dequantize.random(ops.shape(x), self.noise))
+
+    def _log_prob(self, x: Any, noise: Any) -> Any:
+        y, log_det = self.dequantize(x, noise=noise)
+        z, inner = self.bijector(y)
+        return standard_normal_log_prob(z) + log_det + inner
+
+    def log_prob(self, x: Any, seed: int = 0) -> np.ndarray:
+        """Log-density in nats of each uint8 image, `(batch,)`, with dequantisation noise drawn from `seed`.
+
+        The noise depends on `seed` and an image's place alone, so one image's figure does not change with the others,
+        and is the same on every backend.
+        """
+        x = self._check_images(x)
+        generator = np.random.Generator(np.random.Philox(seed))
+        batches = ((rows, self.dequantize.draw(rows.shape, generator)) for rows in in_batches(x))
+        return np.concatenate([self._run(self._log_prob, len(x), *batch) for batch in batches])
+
+    def bits_per_dim(self, x: Any, seed: int = 0) -> np.ndarray:
+        """Bits per dimension of each uint8 image over the image's own dimensions, `(batch,)`; see `log_prob`."""
+        return np.asarray(bits_per_dim(self.log_prob(x, seed), self.dimensions, levels=1))
+
+    # Latents
+
+    def encode(self, x: Any) -> np.ndarray:
+        """The latents of uint8 images, taken at the middle of each grey level: `(batch, dimensions)`."""
+        x = self._check_images(x)
+        return np.concatenate([self._run(self._encode, len(x), rows) for rows in in_batches(x)])
+
+    def _encode(self, x: Any) -> Any:
+        return self.bijector(self.dequantize(x)[0])[0]
+
+    def decode(self, z: Any) -> np.ndarray:
+        """The uint8 images `(batch, height, width, channels)` of latents `(batch, dimensions)`."""
+        z = np.asarray(z)
+        if z.ndim != 2 or z.shape[1] != self.dimensions:
+            raise ValueError(f"decode takes latents of shape (batch, {self.dimensions}), got {z.shape}")
+        return np.concatenate([self._run(self._decode, len(z), rows) for rows in in_batches(z)])
+
+    def _decode(self, z: Any) -> Any:
+        z = ops.cast(z, self.bijector.compute_dtype)
+        return self.dequantize.inverse(self.bijector.inverse(z)[0])[0]
+
+    def sample(self, n: int, temperature: float = 1.0, seed: int = 0) -> np.ndarray:
+        """Draw `n` uint8 images; `temperature` scales the latents' standard deviation.
+
+        The noise is drawn with NumPy's Philox: one seed, one picture, on every backend.
+        """
+        if n < 1:
+            raise ValueError(f"sample(n={n}): at least one image must be asked for")
+        if not temperature >= 0:
+            raise ValueError(f"sample(temperature={temperature}): the temperature cannot be negative")
+        generator = np.random.Generator(np.random.Philox(seed))
+        return self.decode(temperature * generator.standard_normal((n, self.dimensions), dtype=np.float32))
+
+    def interpolate(self, a: Any, b: Any, steps: int = 8) -> np.ndarray:
+        """Images on the straight line between the latents of images `a` and `b` `(h, w, c)`, both ends included."""
+        if steps < 2:
+            raise ValueError(f"interpolate(steps={steps}): at least 2 steps are needed, the two ends")
+        first, last = self.encode(np.stack([np.asarray(a), np.asarray(b)]))
+        weights = np.linspace(0, 1, steps, dtype=first.dtype)[:, None]
+        return self.decode(first * (1 - weights) + last * weights)
+
+    # Training
+
+    def initialise(self, x: Any) -> None:
+        """Set data-dependent state from the uint8 images `x`, layer by layer; `fit` does it on its first batch."""
+        x = self._check_images(x)
+        noise = self.dequantize.draw(x.shape, np.random.Generator(np.random.Philox(0)))
+        self.bijector.initialise(self.dequantize(x, noise=noise)[0])
+
+    @property
+    def initialised(self) -> bool:
+        """Whether data-dependent state has been set."""
+        flags = [layer.initialised for layer in walk(self.bijector) if hasattr(layer, "initialised")]
+        return all(bool(ops.convert_to_numpy(flag.value)) for flag in flags)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`; initialises from the first batch where that has not been done."""
+        if not self.initialised:
+            self.initialise(first_batch(x, kwargs.get("batch_size") or 64))
+        return super().fit(x, *args, **kwargs)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Mean bits per dimension, unless a loss was compiled."""
+        if self._compile_loss is not None and y is not None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        return ops.mean(bits_per_dim(y_pred, self.dimensions, levels=1))
+
+    # Inside
+
+    def _run(self, function: Callable[..., Any], rows: int, *arrays: np.ndarray) -> np.ndarray:
+        return self._programs.run(self, function, arrays, compiled=rows > 4 * BATCH)
+
+    def _check_images(self, x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        if x.dtype != np.uint8:
+            raise TypeError(f"{type(self).__name__} takes uint8 images with values 0-255, got {x.dtype}")
+        if x.ndim != 4 or x.shape[1:] != self.image_shape:
+            expected = ", ".join(str(size) for size in self.image_shape)
+            raise ValueError(f"{type(self).__name__} takes images of shape (batch, {expected}), got {x.shape}")
+        return x
+
+
+def register_flow(flow: type[Flow]) -> type[Flow]:
+    """Register a flow with Keras as `glow>ClassName`."""
+    registered: type[Flow] = keras.saving.register_keras_serializable(package="glow")(flow)
+    return registered
+
+
+def preprocessing(name: str) -> list[Bijector]:
+    """The bijectors that prepare dequantised pixels: "none", "logit" or "gaussianize"."""
+    if name not in ("none", "logit", "gaussianize"):
+        raise ValueError(f"preprocess={name!r}: it must be 'none', 'logit' or 'gaussianize'")
+    return [] if name == "none" else [Logit()] if name == "logit" else [Gaussianize()]
+
+
+def each_level(value: int | Sequence[int], levels: int) -> tuple[int, ...]:
+    """One number for each level: `value` itself where it is one for each, else repeated."""
+    values = (value,) * levels if isinstance(value, int) else tuple(value)
+    if len(values) != levels:
+        raise ValueError(f"{len(values)} values {values} were given for {levels} levels")
+    return values
+
+
+def check_image_shape(shape: Any) -> tuple[int, int, int]:
+    """`(height, width, channels)` as a tuple of positive integers, or ValueError."""
+    sizes = tuple(int(size) for size in shape)
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError(f"image_shape must be (height, width, channels), all positive, got {tuple(shape)}")
+    return sizes  # type: ignore[return-value]  # three integers, as just checked
+
+
+def standard_normal_log_prob(z: Any) -> Any:
+    """Log-density in nats of flat latents `(batch, dimensions)` under N(0, 1): `(batch,)`."""
+    constant = 0.5 * math.log(2 * math.pi) * z.shape[-1]
+    return -0.5 * ops.sum(ops.square(z), axis=-1) - constant
+
+
+def in_batches(x: np.ndarray, size: int = BATCH) -> Iterator[np.ndarray]:
+    """Consecutive slices of at most `size` rows."""
+    return (x[start : start + size] for start in range(0, len(x), size))
+
+
+def first_batch(x: Any, size: int) -> np.ndarray:
+    """The first images of what `fit` was given: an array, a PyDataset, or any iterable of batches."""
+    batch = x[:size] if isinstance(x, np.ndarray) else x[0] if hasattr(x, "__getitem__") else next(iter(x))
+    if isinstance(batch, tuple):
+        batch = batch[0]
+    return np.asarray(ops.convert_to_numpy(batch))
+
+
+def walk(layer: keras.layers.Layer) -> Iterator[Bijector]:
+    """Every bijector inside `layer`."""
+    for inner in layer._flatten_layers():
+        if isinstance(inner, Bijector):
+            yield inner
