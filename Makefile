@@ -39,10 +39,10 @@ run: $(VENV)/.core
 install: $(VENV)/.plugins
 
 test: lint check-generated
-	$(BIN)/python -m pytest -n 2 -m 'not float64'
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m 'backend and not float64'
-	KERAS_BACKEND=jax JAX_ENABLE_X64=1 $(BIN)/python -m pytest -m float64
-	$(BIN)/python -m pytest -m float64
+	$(BIN)/python -m pytest -n 2
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m backend
+	ZOO_TEST_FLOATX=float64 $(BIN)/python -m pytest -m float64
+	ZOO_TEST_FLOATX=float64 KERAS_BACKEND=jax JAX_ENABLE_X64=1 $(BIN)/python -m pytest -m float64
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

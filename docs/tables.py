@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 Cells = Sequence[str]
 Words = Mapping[str, str]
 
-# Page -> the words that replace ours in its tables.
+# The words that replace ours in a page's tables.
 ENGLISH: Words = {}
 CHINESE: Words = {
     "preset": "预训练权重",
@@ -42,11 +42,12 @@ CHINESE: Words = {
     "cores": "核",
     "no weights yet": "暂无权重",
 }
-PAGES: Mapping[str, Words] = {
-    "README.md": ENGLISH,
-    "README.zh-CN.md": CHINESE,
-    "docs/glow.md": ENGLISH,
-    "plugins/glow/README.md": ENGLISH,
+# Page -> its words, and the plugin that it is about; "" for all.
+PAGES: Mapping[str, tuple[Words, str]] = {
+    "README.md": (ENGLISH, ""),
+    "README.zh-CN.md": (CHINESE, ""),
+    "docs/glow.md": (ENGLISH, "glow"),
+    "plugins/glow/README.md": (ENGLISH, "glow"),
 }
 
 _BLOCK = re.compile(r"(<!-- (?P<name>[a-z]+):begin -->\n).*?(<!-- (?P=name):end -->)", re.DOTALL)
@@ -81,8 +82,12 @@ def stale() -> dict[str, str]:
     """The pages whose tables are not up to date, with the text that they should have."""
     rows = list(_rows())
     texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
-    wanted = {page: refreshed(text, rows, PAGES[page]) for page, text in texts.items()}
+    wanted = {page: refreshed(text, _about(rows, PAGES[page][1]), PAGES[page][0]) for page, text in texts.items()}
     return {page: text for page, text in wanted.items() if text != texts[page]}
+
+
+def _about(rows: Sequence[Row], plugin: str) -> list[Row]:
+    return [row for row in rows if plugin in ("", row.plugin.name)]
 
 
 def refreshed(text: str, rows: Sequence[Row], words: Words) -> str:
@@ -219,6 +224,19 @@ def _command(model: Model, run: Mapping[str, Any]) -> str:
     return " ".join([f"zoo train {model.name} --data {run['data']['name']}", *settings, *start])
 
 
+def _settings(rows: Sequence[Row], words: Words) -> Iterator[str]:
+    """The recipes' settings and their defaults, one column a model; then what is different for some data."""
+    recipes: dict[str, type[Recipe]] = {row.model.name: host.resolve(row.model.recipe) for row in rows}
+    defaults = {name: {field.name: field.default for field in fields(recipe)} for name, recipe in recipes.items()}
+    settings = list(dict.fromkeys(setting for values in defaults.values() for setting in values))
+    cells = ([f"`{name}`", *(_written(values.get(name, "")) for values in defaults.values())] for name in settings)
+    yield from _table(("setting", *recipes), cells, words)
+    for name, recipe in recipes.items():
+        for data, changed in recipe.variants.items():
+            told = ", ".join(f"`{setting}={_written(value)}`" for setting, value in changed.items())
+            yield f"\nOn `{data}`, {name} takes {told}."
+
+
 def _written(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(map(_written, value))
@@ -237,7 +255,7 @@ def _line(cells: Cells) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_MAKERS = {"models": _models, "results": _results, "recipes": _recipes}
+_MAKERS = {"models": _models, "results": _results, "recipes": _recipes, "settings": _settings}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -105,6 +105,9 @@ sha256 = "{hash}"
 name = "model.safetensors"
 size = 4936
 sha256 = "{hash}"
+"""
+
+MORE_FILES = """\
 [[presets.files]]
 name = "run.json"
 size = 1024
@@ -179,7 +182,7 @@ class FakePlugins:
     def add_many(self, count: int) -> None:
         """Install so many working plugins, with manifests of more than a kilobyte: plugin000, plugin001..."""
         for number in range(count):
-            self.add(f"plugin{number:03}")
+            self.add(f"plugin{number:03}", manifest=MANIFEST + MORE_FILES)
 
     def add_heavy(self, name: str = "heavy") -> Path:
         """Install a plugin whose module imports tensorflow at its top: a stand-in, quick to import."""

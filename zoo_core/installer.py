@@ -124,11 +124,11 @@ def _at_hand(plugin: Plugin) -> Package | None:
 
 
 def _nowhere(plugin: Plugin) -> InstallError:
-    folders = ", ".join(map(str, packages.wheel_folders())) or "no folder of wheels is named"
+    folders = ", ".join(map(str, packages.wheel_folders()))
+    elsewhere = f"{folders} has no wheel of it" if folders else "no folder of wheels is named"
     return InstallError(
-        f"there is no {plugin.distribution} {plugin.version} to install: it is on no package index yet, and not in any "
-        f"folder of wheels ({folders})",
-        "use a checkout of the zoo, or put its wheel in a folder and set ZOO_WHEELS to it",
+        f"there is no {plugin.distribution} {plugin.version} to install: it is on no package index yet, and {elsewhere}",
+        "use a checkout of the zoo, or put the wheel in a folder and set ZOO_WHEELS to it",
     )
 
 
