@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import FakePlugins
 from tests.projects import entry, write_project, write_wheel
-from zoo_core import cache, evaluation, installer, training
+from zoo_core import cache, evaluation, installer, pulling, training
 from zoo_core.cache import Pruning
 from zoo_core.cli import main
 from zoo_core.evaluation import Evaluation
@@ -101,7 +101,8 @@ def test_evaluate_shows_metrics_beside_the_baseline(
     only_fake_plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     only_fake_plugins.add("tiny")
-    evaluate, verify = Calls(MEASURED), Calls(MEASURED)
+    evaluate, verify, pull = Calls(MEASURED), Calls(MEASURED), Calls()
+    monkeypatch.setattr(pulling, "pull", pull)
     monkeypatch.setattr(evaluation, "evaluate", evaluate)
     monkeypatch.setattr(evaluation, "verify", verify)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
@@ -111,6 +112,7 @@ def test_evaluate_shows_metrics_beside_the_baseline(
     assert shown[1:] == [["bits_per_dim", "3.2500", "0.0100"], ["baseline:", "bits_per_dim", "4.5000", "-"]]
     assert main(["evaluate", "./runs/tiny", "--verify", "--json"]) == 0
     assert verify.calls == [(("./runs/tiny", None), {})]
+    assert [arguments for arguments, _ in pull.calls] == [("tiny",), ("./runs/tiny",)]
     document = json.loads(capsys.readouterr().out)
     assert (document["name"], document["examples"], document["metrics"]) == (
         "./runs/tiny",
@@ -141,8 +143,10 @@ def test_install_shows_the_command_and_runs_it_with_consent(
     assert execute.calls == []
     assert main(["install", "tiny", "--yes"]) == 0
     assert len(execute.calls) == 1
+    only_fake_plugins.add("tiny")
+    assert main(["install", "tiny"]) == 0
     captured = capsys.readouterr()
-    assert captured.out == "installed zoo-tiny 1.0\n"
+    assert captured.out == "installed zoo-tiny 1.0\ntiny is installed already\n"
     assert captured.err.count(f"pip install --quiet --disable-pip-version-check --no-input {wheel}\n") == 3
 
 

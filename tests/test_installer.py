@@ -150,7 +150,7 @@ def test_what_is_no_plugin_is_refused(only_fake_plugins: FakePlugins, tmp_path: 
     library = write_project(tmp_path, "library", PYPROJECT.partition("[project.entry-points")[0])
     for path, reason in (
         (broken, "no wheel that can be read"),
-        (tmp_path / "missing.whl", "no wheel that can be read"),
+        (tmp_path / "missing.whl", "does not exist"),
         (tmp_path, "no Python project"),
         (library, "no entry point in the group zoo.plugins"),
     ):

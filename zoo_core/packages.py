@@ -44,6 +44,8 @@ class Package:
 
 def read(path: Path) -> Package:
     """The package in a wheel file or a project's folder; raises InstallError where there is none, or no plugin."""
+    if not path.exists():
+        raise InstallError(f"{path} does not exist")
     package = _read_project(path) if path.is_dir() else read_wheel(path)
     if not package.plugins:
         raise InstallError(f"{path} is no plugin: it has no entry point in the group {GROUP}")

@@ -1,19 +1,17 @@
 """Reading and writing the safetensors format: a length, a JSON header, raw numbers. Nothing in a file is trusted.
 
-Format: https://github.com/huggingface/safetensors. Our own, small: the header is checked more strictly than the
-reference implementation does it, without NumPy, and the same tensors always give the same bytes (its metadata comes
-in random order).
+Format: https://github.com/huggingface/safetensors, whose library writes. Reading is our own: the header is checked more
+strictly than the library does it, before anything else is looked at, and without NumPy.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo_core.errors import WeightsError
 from zoo_core.files import parse_json, replacing
@@ -38,7 +36,7 @@ DTYPES = {
 }
 """The format's name of a dtype -> NumPy's name and the size in bytes. (bfloat16 and the 8-bit floats are not read.)"""
 
-_CODES = {name: code for code, (name, _) in DTYPES.items()}
+_NAMES = {name for name, _ in DTYPES.values()}
 _LENGTH_BYTES = 8
 _LARGEST_HEADER = 16_000_000
 _LARGEST_DIMENSION = 2**48
@@ -71,20 +69,22 @@ class Header:
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors, sorted by name; the file appears at `path` whole or not at all.
+    """Write tensors; the file appears at `path` whole or not at all.
 
-    Raises WeightsError for a dtype that the format or this reader does not know.
+    Raises WeightsError for a dtype that this reader does not know.
     """
     import numpy as np
+    from safetensors.numpy import save
 
+    for name, array in tensors.items():
+        if array.dtype.name not in _NAMES:
+            raise WeightsError(f"tensor '{name}': {array.dtype.name} is no dtype that can be saved")
     # NumPy's ascontiguousarray would make a vector of a scalar.
-    arrays = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
-    header = _header_bytes(arrays, metadata or {})
+    content = save(
+        {name: np.asarray(array, order="C") for name, array in tensors.items()}, dict(metadata) if metadata else None
+    )
     with replacing(path) as file:
-        file.write(len(header).to_bytes(_LENGTH_BYTES, "little"))
-        file.write(header)
-        for array in arrays.values():
-            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        file.write(content)
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -124,20 +124,6 @@ def arrays(content: bytes | bytearray, header: Header) -> dict[str, np.ndarray]:
         return flat.reshape(tensor.shape)
 
     return {name: view(tensor) for name, tensor in header.tensors.items()}
-
-
-def _header_bytes(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
-    entries: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
-    start = 0
-    for name, array in arrays.items():
-        if array.dtype.name not in _CODES:
-            raise WeightsError(f"tensor '{name}': {array.dtype.name} is no dtype that can be saved")
-        stop = start + array.nbytes
-        entries[name] = {"dtype": _CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": [start, stop]}
-        start = stop
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    # The tensors start at a multiple of eight bytes.
-    return text + b" " * (-len(text) % _LENGTH_BYTES)
 
 
 def _header_length(start: bytes | bytearray, file_size: int, where: str) -> int:

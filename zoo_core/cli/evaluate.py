@@ -47,10 +47,12 @@ def evaluate(
     """
     from zoo_core import backend, evaluation
     from zoo_core.errors import UsageError
+    from zoo_core.pulling import pull
 
     if verify and (record or limit or seed or split != "test"):
         raise UsageError("--verify measures as recorded: it takes no --record, --limit, --seed or --split")
-    _check_name(name)
+    # What is wrong with the name or the files is to be said before seconds are spent on loading Keras.
+    pull(name)
     backend.loading_notice()
     if verify:
         measured = evaluation.verify(name, data)
@@ -60,15 +62,6 @@ def evaluate(
         output.show_json({"name": name, **_document(measured)})
     else:
         _show(measured)
-
-
-def _check_name(name: str) -> None:
-    """Refuse an unknown name before anything heavy is loaded."""
-    from zoo_core import index
-    from zoo_core.names import is_path
-
-    if not is_path(name):
-        index.find_preset(name)
 
 
 def _document(measured: Evaluation) -> dict[str, Any]:

@@ -30,8 +30,13 @@ def install(
     Into the environment that zoo runs in, with uv where there is one, else with pip.
     """
     from zoo_core import installer
+    from zoo_core.index import find_plugin
+    from zoo_core.names import is_path
 
     for name in names:
+        if not is_path(name) and find_plugin(name).installed:
+            print(f"{name} is installed already")
+            continue
         plan = installer.plan_install(name)
         output.describe("install", plan)
         if dry_run:

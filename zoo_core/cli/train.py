@@ -58,10 +58,11 @@ def train(
     zoo_core.load("./runs/...") loads it, zoo evaluate measures it.
     """
     from zoo_core import backend, index
+    from zoo_core.data import data_name
     from zoo_core.training import train as train_model
 
     _, model = index.find_model(name)
-    folder = out or Path("runs", f"{model.name}-{Path(data).stem}" if data else model.name)
+    folder = out or Path("runs", f"{model.name}-{data_name(data)}" if data else model.name)
     chosen = _parsed(settings or [])
     backend.loading_notice()
     record = train_model(name, data, chosen, out=folder, init=init, resume=not fresh, minutes=minutes)

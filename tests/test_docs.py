@@ -1,0 +1,297 @@
+"""The documentation is true: its code runs, its commands exist, its links lead somewhere, its tables are current."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+import zoo_core
+from docs import tables
+from tests.conftest import BROKEN, FakePlugins
+from zoo_core import host, index
+from zoo_core.cli import main
+from zoo_core.cli.app import Root
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    str(path.relative_to(CHECKOUT))
+    for pattern in ("README*.md", "docs/*.md", "plugins/*/README.md")
+    for path in CHECKOUT.glob(pattern)
+)
+SAMPLES = "docs/samples.png"
+
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"`([\w./-]+\.(?:py|toml))`.*[:：]$")
+_INLINE = re.compile(r"`(zoo [^`]+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_LOADED = re.compile(r"""(?:load|pull|evaluate)\("([a-z][\w:/-]*)""")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and the file that it shows, named in the line above; "" for none."""
+
+    language: str
+    text: str
+    file: str
+
+
+def text_of(page: str) -> str:
+    return (CHECKOUT / page).read_text(encoding="utf-8")
+
+
+def blocks(text: str, *languages: str) -> Iterator[Block]:
+    for match in _FENCE.finditer(text):
+        if match[1] in languages or not languages:
+            above = text[: match.start()].rstrip().rpartition("\n")[2]
+            file = _FILE.search(above)
+            yield Block(match[1], match[2], file[1] if file else "")
+
+
+def section(text: str, heading: str) -> str:
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def console_lines(text: str) -> list[str]:
+    return [shlex.join(words) for block in blocks(text, "console") for words in map(words_of, block.text.splitlines())]
+
+
+def words_of(line: str) -> list[str]:
+    return shlex.split(line, comments=True)
+
+
+def commands(page: str) -> list[str]:
+    text = text_of(page)
+    typed = [line for line in console_lines(text) if line.startswith("zoo ")]
+    return [*typed, *_INLINE.findall(_FENCE.sub("", text))]
+
+
+# Pages
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_in_the_docs_is_one(page: str) -> None:
+    found = commands(page)
+    assert found
+    for command in found:
+        words = words_of(command)[1:]
+        if words[0] != "maxout":  # the example's own plugin: run below
+            check_words(words, command)
+
+
+def check_words(words: list[str], command: str) -> None:
+    """Parse the words as `zoo` would, and run nothing; names on their own, such as `zoo pull`, need no arguments."""
+    app = typer.Typer(cls=Root)
+    app.callback()(lambda: None)
+    group, parent, name = get_command(app), None, "zoo"
+    while hasattr(group, "resolve_command") and words and not words[0].startswith("-"):
+        parent = group.make_context(name, words, parent=parent)
+        name, group, words = group.resolve_command(parent, words)
+    assert group is not None, command
+    if hasattr(group, "resolve_command"):
+        assert words in ([], ["--help"], ["--version"]), command
+    elif words not in ([], ["--help"]):
+        group.make_context(name, words, parent=parent)
+
+
+def test_a_command_that_is_none_is_found_out() -> None:
+    for wrong in ("zoo pul glow", "zoo pull glow --please", "zoo glow draw", "zoo evaluate glow --limit many"):
+        with pytest.raises((typer.TyperException, zoo_core.errors.ZooError)):
+            check_words(words_of(wrong)[1:], wrong)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    here = (CHECKOUT / page).parent
+    for link in _LINK.findall(_FENCE.sub("", text_of(page))):
+        if link.startswith("https://"):
+            continue
+        path, _, heading = link.partition("#")
+        target = (here / path).resolve() if path else CHECKOUT / page
+        if target == CHECKOUT / SAMPLES and not target.is_file() and not has_presets("glow"):
+            continue  # drawn by the first preset
+        assert target.is_relative_to(CHECKOUT), link
+        assert target.is_file(), link
+        assert not heading or heading in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_tables_are_current() -> None:
+    assert list(tables.stale()) == [], "python docs/tables.py"
+
+
+def test_every_setting_is_explained() -> None:
+    (table,) = re.findall(r"<!-- settings:begin -->(.*?)<!-- settings:end -->", text_of("docs/glow.md"), re.DOTALL)
+    explained = text_of("docs/glow.md").partition("<!-- settings:end -->")[2]
+    for name in re.findall(r"^\| `(\w+)`", table, re.MULTILINE):
+        assert name == "data" or f"`{name}`" in explained, name
+
+
+def test_every_layer_is_described() -> None:
+    described = text_of("docs/glow.md")
+    for name in (*zoo_core.layers, *zoo_core.losses, *zoo_core.callbacks):
+        assert f"`{name.removeprefix('glow/')}`" in described, name
+
+
+def test_every_kind_of_broken_plugin_is_explained() -> None:
+    explained = section(text_of("docs/plugins.md"), "When something is wrong")
+    for kind, (_, reason) in BROKEN.items():
+        assert reason in explained, kind
+
+
+# The two READMEs
+
+
+def test_the_readmes_show_the_same_code() -> None:
+    english, chinese = text_of("README.md"), text_of("README.zh-CN.md")
+    assert console_lines(english) == console_lines(chinese)
+    for language in ("python", "toml"):
+        pairs = zip(blocks(english, language), blocks(chinese, language), strict=True)
+        for ours, theirs in pairs:
+            assert (ours.file, meaning(ours)) == (theirs.file, meaning(theirs))
+    assert set(_INLINE.findall(english)) <= set(_INLINE.findall(chinese))
+
+
+def meaning(block: Block) -> str:
+    """What is left of a block without comments and docstrings, which are translated."""
+    if block.language != "python":
+        return block.text
+    tree = ast.parse(block.text)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def test_the_readmes_show_the_same_figures() -> None:
+    english, chinese = (
+        re.findall(r"<!-- models:begin -->.*?<!-- models:end -->", text_of(page), re.DOTALL)
+        for page in ("README.md", "README.zh-CN.md")
+    )
+    assert len(english) == 1
+    assert [figures(table) for table in english] == [figures(table) for table in chinese]
+
+
+def figures(table: str) -> list[str]:
+    return re.findall(r"`[^`]+`|\d[\d.,]*", table)
+
+
+# Code
+
+
+def has_presets(*names: str) -> bool:
+    return all(index.find_preset(name)[2] is not None for name in names)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ("docs/plugins.md", "README.zh-CN.md")])
+def test_python_in_the_docs_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = [block.text for block in blocks(text_of(page), "python") if not block.file]
+    if not has_presets(*_LOADED.findall("".join(code))):
+        pytest.skip(f"{page} loads presets that are not bundled yet")
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for text in code:
+        exec(compile(text, page, "exec"), namespace)
+
+
+class Reader:
+    """Does what a page says: writes its files, types its commands, runs its Python."""
+
+    def __init__(self, folder: Path, plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.plugins = plugins
+        self.monkeypatch = monkeypatch
+        monkeypatch.chdir(folder)
+
+    def follow(self, text: str) -> None:
+        for block in blocks(text):
+            if block.file:
+                self.write(block)
+            elif block.language == "console":
+                for line in block.text.splitlines():
+                    self.type(line)
+            else:
+                self.forget()
+                exec(compile(block.text, "docs", "exec"), {"__name__": "__main__"})
+
+    def write(self, block: Block) -> None:
+        path = self.folder / block.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
+        if path.name == "pyproject.toml":
+            self.install(path.parent, tomllib.loads(block.text)["project"])
+        elif not (path.parent / "__init__.py").exists():
+            (path.parent / "__init__.py").touch()
+
+    def install(self, project: Path, table: dict) -> None:
+        """What `zoo install` does for a folder, without the minutes of pip: metadata, and the folder on the path."""
+        ((name, entry),) = table["entry-points"]["zoo.plugins"].items()
+        requires = next(line for line in table["dependencies"] if line.startswith("zoo-core"))
+        self.plugins.names.append(name)
+        self.plugins._add_metadata(table["name"], name, entry, table["description"], table["version"], requires)
+        self.monkeypatch.syspath_prepend(str(project))
+
+    def type(self, line: str) -> None:
+        words = words_of(line)
+        if words[0] != "zoo":
+            subprocess.run(["bash", "-c", line], cwd=self.folder, check=True)
+        elif words[1] not in ("install", "uninstall"):
+            self.forget()
+            assert main(words[1:]) == 0, line
+
+    def forget(self) -> None:
+        """Begin as a new process does."""
+        host.outcome.cache_clear()
+        importlib.invalidate_caches()
+        for module in [name for name in sys.modules if name.partition(".")[0] == "zoo_maxout"]:
+            del sys.modules[module]
+
+
+@pytest.fixture
+def reader(tmp_path: Path, only_fake_plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    return Reader(tmp_path, only_fake_plugins, monkeypatch)
+
+
+@pytest.mark.backend
+def test_the_plugin_on_one_screen_works(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+    import numpy as np
+
+    reader.follow(section(text_of("README.md"), "A plugin on one screen"))
+    assert "maxout/Maxout" in capsys.readouterr().out
+    layer = zoo_core.layers["maxout/Maxout"](units=10, pieces=3)
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    kernel = np.asarray(layer(x) * 0 + layer(x))
+    expected = (x @ np.asarray(layer.dense.kernel)).reshape(4, 10, 3).max(axis=-1)
+    np.testing.assert_allclose(kernel, expected, atol=1e-5)
+
+
+@pytest.mark.backend
+def test_the_plugin_guide_works(
+    reader: Reader, data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZOO_DATA", str(data_folder))
+    reader.follow(text_of("docs/plugins.md"))
+    shown = capsys.readouterr().out
+    assert "maxout/Maxout" in shown
+    assert "classifier:mnist is ready: 4 files" in shown
+    assert re.search(r"\d+ of class \d taken for \d", shown)
+    reader.forget()
+    assert main(["doctor"]) == 0
+    assert re.search(r"plugin maxout +ok", capsys.readouterr().out)
