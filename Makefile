@@ -67,14 +67,17 @@ clean:
 
 # Each stamp is written last, so that an interrupted installation is done again.
 $(VENV)/.core: $(SETTINGS) | venv
+	@echo 'Installing zoo-core, Keras and TensorFlow into $(VENV): this takes a few minutes...'
 	$(PIP) -e '.[$(BACKEND)]'
 	@touch $@
 
 $(VENV)/.plugins: $(SETTINGS) | venv
+	@echo 'Installing the zoo, its plugins, Keras and TensorFlow into $(VENV): this takes a few minutes...'
 	$(PIP) -e '.[$(BACKEND)]' $(PLUGINS:%=-e ./%)
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.dev: $(SETTINGS) | venv
+	@echo 'Installing what the checks need into $(VENV): this takes a few minutes...'
 	$(PIP) -e '.[$(BACKEND),jax,dev]' $(PLUGINS:%=-e ./%)
 	@touch $@ $(VENV)/.plugins $(VENV)/.core
 

@@ -41,6 +41,7 @@ CHINESE: Words = {
     "hours": "小时",
     "cores": "核",
     "no weights yet": "暂无权重",
+    ", ": "，",
 }
 # Page -> its words, and the plugin that it is about; "" for all.
 PAGES: Mapping[str, tuple[Words, str]] = {
@@ -162,14 +163,14 @@ def _training(run: Mapping[str, Any], words: Words) -> str:
     minutes = run["seconds"] / 60
     number, unit = (minutes, "minutes") if minutes < 120 else (minutes / 60, "hours")
     epochs = f"{run['epochs']} {words.get('epochs', 'epochs')}"
-    return f"{epochs}, {number:.0f} {words.get(unit, unit)}, {_hardware(run, words)}"
+    return words.get(", ", ", ").join([epochs, f"{number:.0f} {words.get(unit, unit)}", _hardware(run, words)])
 
 
 def _hardware(run: Mapping[str, Any], words: Words) -> str:
     hardware = run["hardware"]
     devices = [device for device in hardware["devices"] if not device.startswith("cpu")]
     processor = f"{hardware['processor']} ({hardware['cores']} {words.get('cores', 'cores')})"
-    return ", ".join([processor, *devices])
+    return words.get(", ", ", ").join([processor, *devices])
 
 
 def _results(rows: Sequence[Row], words: Words) -> Iterator[str]:

@@ -179,6 +179,19 @@ def test_info_of_a_component_and_of_a_broken_plugin(only_fake_plugins: FakePlugi
     assert "broken" in zoo(capsys, "info", "mishap")[1]
 
 
+def test_info_of_a_plugins_name_is_about_its_model_only_where_there_is_one(
+    only_fake_plugins: FakePlugins, capsys: Captured
+) -> None:
+    second = '[[models]]\nname = "second"\ntarget = "{package}.parts:Tiny"\ntask = "testing"\n\n[[commands]]'
+    two = MANIFEST.replace("[[commands]]", second, 1).replace('name = "{name}"\ntarget', 'name = "first"\ntarget')
+    only_fake_plugins.add("both", manifest=two.replace('model = "{name}"', 'model = "first"'))
+    found = document(capsys, "info", "both", "--json")
+    assert [model["name"] for model in found["models"]] == ["first", "second"]
+    only_fake_plugins.add("second")
+    status, _, err = zoo(capsys, "info", "second")
+    assert (status, "'both/second', 'second/second'" in err) == (1, True)
+
+
 def test_info_of_an_unknown_name_suggests_the_nearest(only_fake_plugins: FakePlugins, capsys: Captured) -> None:
     only_fake_plugins.add("tiny")
     status, out, err = zoo(capsys, "info", "tyny")

@@ -158,6 +158,18 @@ def test_what_is_no_plugin_is_refused(only_fake_plugins: FakePlugins, tmp_path: 
             installer.plan_install(str(path))
 
 
+def test_a_wheel_with_malformed_metadata_is_an_error(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_WHEELS", str(tmp_path))
+    wheel = write_wheel(tmp_path, requires=["zoo-core>=0.1", "numpy =="])
+    with pytest.raises(InstallError, match="malformed requirement"):
+        installer.plan_install("tiny")
+    write_wheel(tmp_path / "other", "other").rename(wheel)
+    with pytest.raises(InstallError, match="does not hold the plugin 'tiny'"):
+        installer.plan_install("tiny")
+
+
 def test_a_plugin_for_another_core_is_refused(only_fake_plugins: FakePlugins, tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, requires=["zoo-core>=99"])
     with pytest.raises(IncompatibleError, match="needs zoo-core >=99"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from zoo_core.errors import RecipeError
-from zoo_core.recipes import Recipe, default_data, make_recipe, setting_types
+from zoo_core.recipes import ImageRecipe, Recipe, default_data, make_recipe, setting_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +113,22 @@ def test_batches_are_taken_from_every_array() -> None:
     x, y = recipe.batch((np.arange(3), np.arange(10, 13)), index, random)
     assert (x.tolist(), y.tolist()) == ([2, 0], [12, 10])
     assert recipe.batch(np.arange(3), index, random).tolist() == [2, 0]
+
+
+def test_image_recipe_reduces_a_folder_to_its_size(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for split, value in (("train", 10), ("test", 20)):
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (8 + value, 9), (value, 0, 0)).save(tmp_path / split / "a.png")
+
+    @dataclass(frozen=True, kw_only=True)
+    class PhotoRecipe(ImageRecipe):
+        epochs: int = 1
+        batch_size: int = 1
+
+    data = make_recipe(PhotoRecipe, "photos", {"image_size": "4"}).load(tmp_path)
+    assert data.shape == (4, 4, 3)
 
 
 def test_importing_recipes_loads_nothing_heavy() -> None:

@@ -49,11 +49,6 @@ def find_in_folder(folder: Path, dataset: Dataset, edition: Edition) -> list[Pat
     return []
 
 
-def find_as_file(digest: str, edition: Edition) -> bool:
-    """Whether a file with this sha256 is the whole of this edition."""
-    return [digest] == [file.sha256 for file in edition.files]
-
-
 def _are_right(paths: list[Path], files: tuple[DataFile, ...]) -> bool:
     return all(sha256_of_file(path) == file.sha256 for path, file in zip(paths, files, strict=True))
 

@@ -19,7 +19,6 @@ from zoo_core.text import human_size, plural
 from zoo_core.version import __version__
 
 _LEAST_KERAS = "3.15.1"
-_SLOW_SECONDS = 1.0
 _LITTLE_ROOM = 1_000_000_000
 
 
@@ -37,8 +36,8 @@ def diagnose(refresh: bool = False) -> Iterator[Finding]:
     """All findings; with `refresh`, plugins that were loaded before are loaded again."""
     yield _python()
     yield _registry()
-    yield from _keras()
-    yield from _backends()
+    yield _keras()
+    yield _backend()
     yield _environment()
     yield _cache_folder()
     yield _hub()
@@ -62,30 +61,28 @@ def _registry() -> Finding:
     return Finding("registry", "ok", f"{plural(len(known), 'plugin')} in {path}")
 
 
-def _keras() -> Iterator[Finding]:
+def _keras() -> Finding:
     from packaging.version import Version
 
     version = _version_of("keras")
     if version is None:
-        yield Finding("keras", "error", "Keras is not installed", install_command(BACKENDS[0]))
-    elif Version(version) < Version(_LEAST_KERAS):
+        return Finding("keras", "error", "Keras is not installed", install_command(BACKENDS[0]))
+    if Version(version) < Version(_LEAST_KERAS):
         detail = f"Keras {version} has known vulnerabilities, mended in {_LEAST_KERAS}"
-        yield Finding("keras", "error", detail, f"{sys.executable} -m pip install 'keras>={_LEAST_KERAS}'")
-    else:
-        yield Finding("keras", "ok", f"Keras {version}")
+        return Finding("keras", "error", detail, f"{sys.executable} -m pip install 'keras>={_LEAST_KERAS}'")
+    return Finding("keras", "ok", f"Keras {version}")
 
 
-def _backends() -> Iterator[Finding]:
+def _backend() -> Finding:
     versions = {name: _version_of(name) or _version_of(f"{name}-cpu") for name in BACKENDS}
     found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     chosen = os.environ.get("KERAS_BACKEND", "")
     if not found:
-        yield Finding("backend", "error", "no backend is installed to compute with", install_command(BACKENDS[0]))
-    elif chosen and not versions.get(chosen):
+        return Finding("backend", "error", "no backend is installed to compute with", install_command(BACKENDS[0]))
+    if chosen and not versions.get(chosen):
         detail = f"KERAS_BACKEND is {chosen!r}, installed is {found}"
-        yield Finding("backend", "error", detail, f"unset KERAS_BACKEND, or set it to one of {', '.join(BACKENDS)}")
-    else:
-        yield Finding("backend", "ok", f"{found}{f'; KERAS_BACKEND is {chosen}' if chosen else ''}")
+        return Finding("backend", "error", detail, f"unset KERAS_BACKEND, or set it to one of {', '.join(BACKENDS)}")
+    return Finding("backend", "ok", f"{found}{f'; KERAS_BACKEND is {chosen}' if chosen else ''}")
 
 
 def _environment() -> Finding:
@@ -98,23 +95,26 @@ def _environment() -> Finding:
 
 def _cache_folder() -> Finding:
     folder = paths.cache_dir()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(existing, os.W_OK):
-        return Finding(
-            "cache", "warning", f"{folder} cannot be written: plugins are looked at anew each time", "set ZOO_HOME"
-        )
-    return Finding("cache", "ok", str(folder))
+    if os.access(_existing(folder), os.W_OK):
+        return Finding("cache", "ok", str(folder))
+    return Finding(
+        "cache", "warning", f"{folder} cannot be written: plugins are looked at anew each time", "set ZOO_HOME"
+    )
 
 
 def _hub() -> Finding:
     folder = hub.cache_folder()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(_existing(folder)).free
     settings = [f"{name}={os.environ[name]}" for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE") if os.environ.get(name)]
     detail = ", ".join([f"weights are downloaded to {folder}", f"{human_size(free)} free", *settings])
     if free < _LITTLE_ROOM:
         return Finding("hub", "warning", detail, "zoo cache prune, or set HF_HOME to a larger disk")
     return Finding("hub", "ok", detail)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _plugins(refresh: bool) -> Iterator[Finding]:
@@ -127,33 +127,25 @@ def _plugins(refresh: bool) -> Iterator[Finding]:
 
 
 def _plugin(plugin: Plugin, result: probe.Result | None) -> Finding:
-    name = f"plugin {plugin.name}"
-    reason = plugin.broken or (result.error if result else None)
-    described = f"{plugin.distribution} {plugin.version}"
-    if reason:
+    name, described = f"plugin {plugin.name}", f"{plugin.distribution} {plugin.version}"
+    if reason := plugin.broken or (result.error if result else None):
         return Finding(name, "error", f"{described}: {reason}", f"zoo uninstall {plugin.name}, or mend it")
+    if blemish := _blemish(plugin, result):
+        return Finding(name, "warning", f"{described}: {blemish[0]}", blemish[1])
+    return Finding(name, "ok", f"{described}, loads in {result.seconds:.2f} s" if result else described)
+
+
+def _blemish(plugin: Plugin, result: probe.Result | None) -> tuple[str, str] | None:
+    """What is not as it should be in a plugin that works, and what mends it."""
     if result is None:
-        return Finding(name, "warning", f"{described}: its code was not tried", "unset ZOO_NO_PROBE")
-    described = f"{described}, loads in {result.seconds:.2f} s"
+        return "its code was not tried", "unset ZOO_NO_PROBE"
     if result.heavy:
-        return Finding(
-            name,
-            "warning",
-            f"{described}: loading it imports {', '.join(result.heavy)}",
-            "its author should import them later",
-        )
+        return f"loading it imports {', '.join(result.heavy)}", "its author should import that inside functions"
     if plugin.manifest is None:
-        return Finding(
-            name,
-            "warning",
-            f"{described}: it has no manifest, so its code is run to list it",
-            "zoo manifest update PATH",
-        )
+        return "it has no manifest, so its code is run to list it", "zoo manifest update PATH"
     if result.stale:
-        return Finding(
-            name, "warning", f"{described}: its manifest is not what it registers", "zoo manifest update PATH"
-        )
-    return Finding(name, "ok", described)
+        return "its manifest is not what it registers", "zoo manifest update PATH"
+    return None
 
 
 def _weights() -> Iterator[Finding]:

@@ -83,9 +83,11 @@ def _folder(reference: _Source) -> Path:
 def _measure(
     reference: _Source, held: Record, source: _Source | None, split: str, seed: int, limit: int | None
 ) -> tuple[Evaluation, Recipe]:
-    import keras
-
+    from zoo_core import backend
     from zoo_core.loading import load
+
+    backend.ensure()
+    import keras
 
     model = load(reference)
     recipe = recipe_from_record(held)

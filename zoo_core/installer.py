@@ -34,8 +34,9 @@ Arguments = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: for which plugins, with which distribution, out of what, by which commands."""
+    """What is to be done: `action` is install or uninstall, `origin` where the distribution comes from or lies."""
 
+    action: str
     plugins: tuple[str, ...]
     distribution: str
     version: str
@@ -61,9 +62,12 @@ def plan_install(name: str) -> Plan:
 
 def plan_plugin(plugin: Plugin) -> Plan:
     """How to install a plugin that the registry knows; raises IncompatibleError and InstallError."""
-    if package := _at_hand(plugin):
-        return _plan_package(package)
-    return _plan_address(plugin)
+    package = _at_hand(plugin)
+    if package is None:
+        return _plan_address(plugin)
+    if plugin.name not in package.plugins:
+        raise InstallError(f"{package.path} does not hold the plugin '{plugin.name}'")
+    return _plan_package(package)
 
 
 def plan_uninstall(name: str) -> Plan:
@@ -73,7 +77,7 @@ def plan_uninstall(name: str) -> Plan:
         raise NotInstalledError(f"plugin '{name}' is not installed")
     gone = [row.name for row in index.installed_plugins() if row.distribution == plugin.distribution]
     command = (*_tool("uninstall"), plugin.distribution)
-    return Plan(tuple(gone), plugin.distribution, plugin.version, str(plugin.package or ""), (command,))
+    return Plan("uninstall", tuple(gone), plugin.distribution, plugin.version, str(plugin.package or ""), (command,))
 
 
 def execute(plan: Plan, run: Run | None = None) -> None:
@@ -81,7 +85,7 @@ def execute(plan: Plan, run: Run | None = None) -> None:
     check_environment()
     with _constraints() as constraints:
         for command in plan.commands:
-            held = () if "uninstall" in command else ("--constraint", str(constraints))
+            held = ("--constraint", str(constraints)) if plan.action == "install" else ()
             if status := (run or _run)([*command, *held]):
                 raise InstallError(
                     f"this failed with status {status}: {shlex.join(command)}", "its own message is above"
@@ -94,7 +98,7 @@ def _plan_package(package: Package) -> Plan:
         raise IncompatibleError(f"{package.distribution} {package.version} cannot be used: {misfit}")
     targets = [argument for needed in _with_needed(package, {}) for argument in _target(needed)]
     command = (*_tool("install"), *targets)
-    return Plan(tuple(package.plugins), package.distribution, package.version, str(package.path), (command,))
+    return Plan("install", tuple(package.plugins), package.distribution, package.version, str(package.path), (command,))
 
 
 def _plan_address(plugin: Plugin) -> Plan:
@@ -110,7 +114,7 @@ def _plan_address(plugin: Plugin) -> Plan:
     else:
         # Once it is there, the second command finds it installed and fetches only what it needs.
         commands = ((*install, "--no-deps", "--index-url", source.value, pinned), (*install, pinned))
-    return Plan((plugin.name,), plugin.distribution, plugin.version, source.value, commands)
+    return Plan("install", (plugin.name,), plugin.distribution, plugin.version, source.value, commands)
 
 
 def _at_hand(plugin: Plugin) -> Package | None:
@@ -127,22 +131,18 @@ def _nowhere(plugin: Plugin) -> InstallError:
     folders = ", ".join(map(str, packages.wheel_folders()))
     elsewhere = f"{folders} has no wheel of it" if folders else "no folder of wheels is named"
     return InstallError(
-        f"there is no {plugin.distribution} {plugin.version} to install: it is on no package index yet, and {elsewhere}",
+        f"there is no {plugin.distribution} {plugin.version} to install: it is on no index yet, and {elsewhere}",
         "use a checkout of the zoo, or put the wheel in a folder and set ZOO_WHEELS to it",
     )
 
 
 def _with_needed(package: Package, found: dict[str, Package]) -> list[Package]:
     """A package after the plugins that it needs and that are not installed, as far as the registry knows them."""
-    from packaging.requirements import Requirement
-
     installed = {normalised(plugin.distribution) for plugin in index.installed_plugins()}
     known = {normalised(plugin.distribution): plugin for plugin in index.available_plugins()}
     found[normalised(package.distribution)] = package
-    for requirement in map(Requirement, package.requires):
-        name = normalised(requirement.name)
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if wanted and name in known and name not in installed and name not in found:
+    for name in package.needed:
+        if name in known and name not in installed and name not in found:
             needed = _at_hand(known[name])
             if needed is None:
                 raise _nowhere(known[name])

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zoo_core import index
-from zoo_core.errors import IncompatibleError, NameNotFoundError, PluginError, UsageError
+from zoo_core.errors import AmbiguousNameError, IncompatibleError, NameNotFoundError, PluginError, UsageError
 from zoo_core.names import suggest
 from zoo_core.records import KINDS, Component, Model, Plugin, Preset
 from zoo_core.text import clean
@@ -53,6 +53,12 @@ def info(name: str) -> Row:
         if described := _component_info(name) or _plugin_info(name):
             return described
         raise
+    except AmbiguousNameError:
+        # The name of a plugin with several models stands for itself, unless it is a model's, too.
+        described = _plugin_info(name)
+        if described is None or any(name == model.name for plugin in index.plugins() for model in _models(plugin)):
+            raise
+        return described
 
 
 def model_row(plugin: Plugin, model: Model) -> Row:
@@ -114,7 +120,7 @@ def _component_info(name: str) -> Row | None:
     for kind in KINDS:
         try:
             plugin, component = index.find_component(kind, name)
-        except (NameNotFoundError, PluginError, IncompatibleError, UsageError):
+        except (NameNotFoundError, AmbiguousNameError, PluginError, IncompatibleError):
             continue
         return {**component_row(plugin, component), "class": component.target, **_package_facts(plugin)}
     return None

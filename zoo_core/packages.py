@@ -34,6 +34,21 @@ class Package:
         return next((found for found in map(core_range, self.requires) if found is not None), "")
 
     @property
+    def needed(self) -> list[str]:
+        """The distributions that it needs here, extras aside; raises InstallError for a malformed requirement."""
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        try:
+            requirements = [Requirement(line) for line in self.requires]
+        except InvalidRequirement as error:
+            raise InstallError(f"{self.path}: a malformed requirement: {clean(str(error))}") from None
+        return [
+            normalised(requirement.name)
+            for requirement in requirements
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ]
+
+    @property
     def fits(self) -> bool:
         """Whether it works with this core."""
         try:
@@ -58,13 +73,16 @@ def read_wheel(path: Path) -> Package:
     from zipfile import BadZipFile, ZipFile
     from zipfile import Path as ZipPath
 
+    from packaging.version import Version
+
     try:
         with ZipFile(path) as wheel:
             folder = next(name for name in wheel.namelist() if _METADATA_FILE.fullmatch(name)).rpartition("/")[0]
             metadata = PathDistribution(ZipPath(wheel, f"{folder}/"))
             plugins = {point.name: point.value for point in metadata.entry_points if point.group == GROUP}
-            return Package(path, metadata.name, metadata.version, plugins, tuple(metadata.requires or ()))
-    except (OSError, BadZipFile, UnicodeDecodeError, KeyError, StopIteration) as error:
+            version = str(Version(metadata.version))
+            return Package(path, metadata.name, version, plugins, tuple(metadata.requires or ()))
+    except (OSError, BadZipFile, ValueError, TypeError, KeyError, StopIteration) as error:
         raise InstallError(f"{path} is no wheel that can be read: {clean(str(error)) or 'no metadata'}") from None
 
 

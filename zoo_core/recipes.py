@@ -119,6 +119,20 @@ class Recipe:
         return max(0.005, 3 * standard_error)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageRecipe(Recipe):
+    """A recipe for images, which may lie in a folder and be of any size there."""
+
+    image_size: int = 0
+    """The side to which the images of a folder are cropped and reduced; 0: they are taken as they are."""
+
+    def load(self, source: str | Path) -> Splits:
+        """The images to train and measure on."""
+        from zoo_core.data import load_data
+
+        return load_data(source, size=self.image_size, validation=self.validation)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A model that can be trained: its full name `plugin/name`, its class, and its recipe's class."""

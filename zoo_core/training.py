@@ -17,6 +17,7 @@ from zoo_core.recipes import Recipe, Task, default_data, find_recipe, make_recip
 from zoo_core.run_folder import CHECKPOINT_FOLDER, continued, cut_history, opened
 from zoo_core.runs import Record, new_record
 from zoo_core.signals import Signals, caught_signals
+from zoo_core.text import plural
 
 if TYPE_CHECKING:
     import keras
@@ -179,7 +180,7 @@ def _fit_to_the_end(run: Run) -> None:
             raise TrainingInterrupted(f"{place} ({stop.reason})", "the same command goes on from there") from None
         run.progress.message(f"{place}; the same command goes on from there")
     else:
-        run.progress.message(f"{run.folder}: {run.record['epochs']} epochs done")
+        run.progress.message(f"{run.folder}: {plural(run.record['epochs'], 'epoch')} done")
 
 
 def _fit(run: Run, checkpoint: Checkpoint | None) -> None:

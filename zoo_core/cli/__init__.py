@@ -34,7 +34,7 @@ def _tolerate_any_encoding() -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    from zoo_core.errors import UsageError, ZooError
+    from zoo_core.errors import TrainingInterrupted, UsageError, ZooError
 
     try:
         from zoo_core.cli.app import run
@@ -44,7 +44,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if os.environ.get("ZOO_DEBUG") or isinstance(error, BrokenPipeError):
             raise
         print(f"zoo: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        if isinstance(error, UsageError):
+            return 2
+        return 130 if isinstance(error, TrainingInterrupted) else 1
 
 
 def _abandon_output() -> None:

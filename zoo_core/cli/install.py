@@ -38,7 +38,7 @@ def install(
             print(f"{name} is installed already")
             continue
         plan = installer.plan_install(name)
-        output.describe("install", plan)
+        output.describe(plan)
         if dry_run:
             continue
         if not yes:

@@ -57,9 +57,10 @@ def confirm(question: str) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def describe(action: str, plan: Plan) -> None:
-    """Say, on stderr, what is to be installed or uninstalled, out of what, and by which commands."""
-    note(f"{action} {plan.distribution} {plan.version} (plugin {', '.join(plan.plugins)})\nfrom {plan.origin}\n{plan}")
+def describe(plan: Plan) -> None:
+    """Say, on stderr, what is to be installed or uninstalled, where it comes from or lies, and by which commands."""
+    note(f"{plan.action} {plan.distribution} {plan.version} (plugin {', '.join(plan.plugins)})")
+    note(f"from {plan.origin}\n{plan}")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -54,7 +54,7 @@ def pull(
 
 def _confirm(yes: bool, plan: Plan) -> bool:
     if plan.install:
-        output.describe("install", plan.install)
+        output.describe(plan.install)
         if not yes:
             output.confirm("Install it?")
     return True
@@ -63,22 +63,17 @@ def _confirm(yes: bool, plan: Plan) -> bool:
 def _show_plan(plan: Plan, as_json: bool) -> None:
     from zoo_core.text import human_size
 
-    preset, install = plan.preset, plan.install
     if as_json:
-        files = preset.files if preset else ()
-        document = _header(plan.model.name, preset.variant if preset else None, preset.revision if preset else None)
-        commands = [list(command) for command in install.commands] if install else []
-        output.show_json(
-            {**document, "source": plan.source, "install": commands, "download": plan.download, **_files(files)}
-        )
+        output.show_json(_plan_document(plan))
         return
-    if install:
-        output.describe("install", install)
-    if preset is None:
-        print(f"{plan.plugin.name}/{plan.model.name} has no trained weights")
-    elif plan.download:
-        print(f"download {human_size(plan.download)}: {preset.repo} at {preset.revision}")
-    print(f"check size and sha256 of {', '.join(file.name for file in preset.files)}" if preset else "nothing to check")
+    if plan.install:
+        output.describe(plan.install)
+    if plan.download and plan.preset:
+        print(f"download {human_size(plan.download)} from {plan.preset.repo} at {plan.preset.revision}")
+    if plan.preset:
+        print(f"check size and sha256 of {', '.join(file.name for file in plan.preset.files)}")
+    else:
+        print(f"{plan.plugin.name}/{plan.model.name} has no trained weights to get")
 
 
 def _show(pulled: Pulled) -> None:
@@ -93,14 +88,28 @@ def _show(pulled: Pulled) -> None:
 
 
 def _document(pulled: Pulled) -> dict[str, Any]:
-    path = str(pulled.path) if pulled.path else None
-    document = _header(pulled.name, pulled.variant, pulled.revision)
-    return {**document, "source": pulled.source, "path": path, **_files(pulled.files)}
+    return {
+        "name": pulled.name,
+        "variant": pulled.variant,
+        "revision": pulled.revision,
+        "source": pulled.source,
+        "path": str(pulled.path) if pulled.path else None,
+        "files": _files(pulled.files),
+    }
 
 
-def _header(name: str, variant: str | None, revision: str | None) -> dict[str, Any]:
-    return {"name": name, "variant": variant, "revision": revision or None}
+def _plan_document(plan: Plan) -> dict[str, Any]:
+    preset = plan.preset
+    return {
+        "name": plan.model.name,
+        "variant": preset.variant if preset else None,
+        "revision": (preset.revision or None) if preset else None,
+        "source": plan.source,
+        "install": [list(command) for command in plan.install.commands] if plan.install else [],
+        "download": plan.download,
+        "files": _files(preset.files if preset else ()),
+    }
 
 
-def _files(files: Iterable[File]) -> dict[str, Any]:
-    return {"files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in files]}
+def _files(files: Iterable[File]) -> list[dict[str, Any]]:
+    return [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in files]

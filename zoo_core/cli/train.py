@@ -70,9 +70,7 @@ def train(
         output.show_json(record)
     else:
         place = folder if folder.is_absolute() else f"./{folder}"
-        print(
-            f"{place}: {record['epochs']} epochs, {record['steps']} steps (measure it: zoo evaluate {place} --record)"
-        )
+        print(f"{place} is a preset now (measure it: zoo evaluate {place} --record)")
 
 
 def _parsed(settings: list[str]) -> dict[str, str]:

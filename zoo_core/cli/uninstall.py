@@ -26,7 +26,7 @@ def uninstall(
 
     for name in names:
         plan = installer.plan_uninstall(name)
-        output.describe("uninstall", plan)
+        output.describe(plan)
         if dry_run:
             continue
         if not yes:

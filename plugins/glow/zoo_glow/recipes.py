@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoo_core.errors import DataError
-from zoo_core.recipes import Recipe
+from zoo_core.recipes import ImageRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +21,7 @@ SHEET = {"count": 64, "temperature": 0.7, "seed": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowRecipe(Recipe):
+class FlowRecipe(ImageRecipe):
     """Maximum likelihood with Adam: warm-up, cosine decay, clipped gradients, averaged weights.
 
     The loss is bits per dimension under fresh uniform dequantisation noise; what is saved are the averaged weights.
