@@ -36,6 +36,7 @@ CHINESE: Words = {
     "training": "训练",
     "bits/dim": "bits/dim",
     "per-pixel histogram": "逐像素直方图",
+    "untrained": "未训练",
     "epochs": "轮",
     "minutes": "分钟",
     "hours": "小时",
@@ -53,7 +54,7 @@ PAGES: Mapping[str, tuple[Words, str]] = {
 
 _BLOCK = re.compile(r"(<!-- (?P<name>[a-z]+):begin -->\n).*?(<!-- (?P=name):end -->)", re.DOTALL)
 # What metrics and baselines are called among people; others keep their names.
-_LABELS = {"bits_per_dim": "bits/dim", "per_pixel_histogram": "per-pixel histogram"}
+_LABELS = {"bits_per_dim": "bits/dim", "per_pixel_histogram": "per-pixel histogram", "untrained": "untrained"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +189,22 @@ def _result_cells(row: Row, words: Words) -> Iterator[Cells]:
     for name, value in metrics.items():
         if name.endswith(STANDARD_ERROR):
             continue
-        beside = [f"{baselines[each]:.4f}" for each in baselines if each.endswith(f"_{name}")]
+        beside = [
+            f"{baselines[each]:.4f} ({_label(each.removesuffix(f'_{name}'), words)})"
+            for each in baselines
+            if each.endswith(f"_{name}")
+        ]
         shown = f"{value:.4f}" if value % 1 else f"{value:,.0f}"
         error = metrics.get(name + STANDARD_ERROR)
         counted = (f"{evaluation['examples']:,}", str(evaluation["seed"]))
-        yield (f"`{row.preset.name}`", _label(name, words), shown, f"{error:.4f}" if error else "", *counted, *beside)
+        yield (
+            f"`{row.preset.name}`",
+            _label(name, words),
+            shown,
+            f"{error:.4f}" if error else "",
+            *counted,
+            ", ".join(beside),
+        )
 
 
 def _recipes(rows: Sequence[Row], _: Words) -> Iterator[str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo_core.errors import EvaluationError
 from zoo_core.recipes import STANDARD_ERROR, Recipe, recipe_from_record
 from zoo_core.runs import Record, read_record, write_record
+
+if TYPE_CHECKING:
+    from zoo_core.data import Splits
 
 _Source = str | os.PathLike[str]
 
@@ -43,13 +46,17 @@ def evaluate(
 ) -> Evaluation:
     """Measure a preset, by name or folder, on a split of the data it was trained on, or of other `data`.
 
-    `limit` measures the first so many examples only. `record` writes the result into the preset's run.json and card:
-    for the plugin's author, who runs `zoo manifest update` after it. Raises EvaluationError, DataError.
+    `limit` measures the first so many examples only. `record` writes the result into the preset's run.json and card,
+    with that of the untrained model among the baselines: for the plugin's author, who runs `zoo manifest update` next.
+    Raises EvaluationError, DataError.
     """
     folder = _folder(reference)
     held = read_record(folder)
-    measured, _ = _measure(reference, held, data, split, seed, limit)
+    measured, recipe = _measure(reference, held, data, split, seed, limit)
     if record:
+        source = _data_source(reference, held, data)
+        untrained = _untrained(reference, recipe, recipe.load(source).measured_on(split, limit), seed)
+        measured = replace(measured, baselines={**measured.baselines, **untrained})
         _record(folder, held, measured)
     return measured
 
@@ -99,6 +106,19 @@ def _measure(
     baselines = {name: float(value) for name, value in recipe.baselines(data).items()}
     measured_data = {"name": data.name, "sha256": data.sha256}
     return Evaluation(split, len(data.test), seed, metrics, baselines, measured_data), recipe
+
+
+def _untrained(reference: _Source, recipe: Recipe, data: Splits, seed: int) -> dict[str, float]:
+    """The metrics that are averages, of the model as it is when training begins."""
+    import keras
+
+    from zoo_core.loading import load
+
+    keras.utils.set_random_seed(seed)
+    model = load(reference, weights=False)
+    recipe.initialise(model, data)
+    metrics = recipe.evaluate(model, data, seed)
+    return {f"untrained_{name}": float(metrics[name]) for name in metrics if name + STANDARD_ERROR in metrics}
 
 
 def _data_source(reference: _Source, held: Record, source: _Source | None) -> Any:

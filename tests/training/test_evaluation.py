@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -55,6 +56,16 @@ def test_other_splits_and_fewer_examples_can_be_measured(run: Path, data: Path) 
     assert evaluate(run, data, limit=5).examples == 5
 
 
+def test_record_has_the_untrained_model_beside_the_trained_one(run: Path, data: Path) -> None:
+    measured = evaluate(run, data, seed=5, record=True)
+    keras.utils.set_random_seed(5)
+    untrained = load(run, weights=False)
+    with np.load(data) as arrays:
+        answers = untrained.predict(arrays["x_test"][..., None], verbose=0).argmax(axis=1)
+        assert measured.baselines["untrained_accuracy"] == (answers == arrays["y_test"]).mean()
+    assert "untrained_seed_seen" not in measured.baselines
+
+
 def test_nothing_is_recorded_unless_asked_for(run: Path, data: Path) -> None:
     before = (run / "run.json").read_bytes()
     evaluate(run, data)
@@ -71,7 +82,7 @@ def test_record_goes_into_run_and_card_and_can_be_verified(run: Path, data: Path
     assert (recorded["split"], recorded["examples"], recorded["seed"]) == ("test", 9, 3)
     assert f"| accuracy | {measured.metrics['accuracy']:.4f}" in (run / "README.md").read_text()
     load(run)
-    assert verify(run, data) == measured
+    assert verify(run, data).metrics == measured.metrics
 
 
 def test_metric_that_is_off_fails_the_verification(run: Path, data: Path) -> None:

@@ -67,7 +67,7 @@ class Accident(keras.callbacks.Callback):
 
 
 def test_guard_rescues_a_real_training_run():
-    """After the accident the loss grows 25-fold a step; the guard returns to the solution and slows down until it stays."""
+    """After the accident the loss grows 25-fold a step; the guard goes back, and slows down until it stays."""
     x = np.ones((32, 1), "float32")
     losses = {}
     for guard in ([], [CollapseGuard(tolerance=0.5, factor=0.1)]):

@@ -69,7 +69,11 @@ def case(request, rng, scramble):
     make, shape = LAYERS[request.param]
     layer = make()
     layer.build((None, *shape))
-    x = rng.uniform(-0.45, 0.45, (3, *shape)) if isinstance(layer, Logit | Gaussianize) else rng.standard_normal((3, *shape))
+    x = (
+        rng.uniform(-0.45, 0.45, (3, *shape))
+        if isinstance(layer, Logit | Gaussianize)
+        else rng.standard_normal((3, *shape))
+    )
     return scramble(layer), x.astype(keras.config.floatx())
 
 

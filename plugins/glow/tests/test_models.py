@@ -173,7 +173,7 @@ def test_identity_flow_on_uniform_data_has_its_closed_form():
 
 
 def test_bits_per_dim_do_not_change_when_the_same_flow_sees_rescaled_pixels(scramble):
-    """Pixels on [-1, 1) instead of [-1/2, 1/2): halving first is one more bijection, and the width is 2 instead of 1."""
+    """Pixels on [-1, 1) instead of [-1/2, 1/2): halving them is one more bijection, and the width doubles."""
     model = scramble(MODELS["glow"](), 0.1)
     x = images(model, 2)
     noise = 0.5
@@ -261,5 +261,7 @@ def test_batch_of_one(model):
 def test_importing_the_package_imports_nothing_heavy():
     program = "import sys, zoo_glow; print([m for m in ('keras', 'numpy', 'tensorflow', 'jax') if m in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
     assert result.stdout.strip() == "[]"

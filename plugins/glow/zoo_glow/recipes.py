@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoo_core.data import Splits
 
 INITIAL_IMAGES = 512
-SHEET = {"count": 64, "temperature": 0.7, "seed": 0}
+SHEET: dict[str, Any] = {"count": 64, "temperature": 0.7, "seed": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,14 +165,17 @@ def image_shape(data: Splits, levels: int) -> tuple[int, int, int]:
     """The shape of the images, which must divide into `levels` halvings; raises DataError otherwise."""
     shape = data.shape
     if len(shape) != 3:
-        raise DataError(f"{data.name} holds examples of shape {shape}; flows are trained on images (height, width, channels)")
+        raise DataError(
+            f"{data.name} holds examples of shape {shape}, and flows learn images (height, width, channels)"
+        )
     block = 2**levels
     if shape[0] % block or shape[1] % block:
         raise DataError(
             f"images of {shape[0]}x{shape[1]} cannot be halved {levels} times",
             f"crop them to multiples of {block}, or use fewer levels: --set levels=1",
         )
-    return shape  # type: ignore[return-value]  # three sizes, as just checked
+    height, width, channels = shape
+    return height, width, channels
 
 
 def spread(values: tuple[int, ...], levels: int) -> tuple[int, ...]:

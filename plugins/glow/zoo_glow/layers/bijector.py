@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -26,13 +27,25 @@ def per_sample(value: Any, x: Any) -> Any:
     return ops.broadcast_to(value, (ops.shape(x)[0],))
 
 
-def require_rank(layer: keras.layers.Layer, shape: Shape, *ranks: int) -> None:
-    """Raise ValueError unless `shape`, batch axis included, has one of `ranks` and known dimensions."""
+def require_rank(layer: keras.layers.Layer, shape: Shape, *ranks: int) -> tuple[int, ...]:
+    """The dimensions behind the batch; ValueError unless the rank is one of `ranks` and they are known."""
     if len(shape) not in ranks:
         expected = " or ".join(str(rank) for rank in ranks)
         raise ValueError(f"{type(layer).__name__} takes inputs of rank {expected} (batch first), got shape {shape}")
     if any(size is None for size in shape[1:]):
         raise ValueError(f"{type(layer).__name__} needs every dimension but the batch to be known, got shape {shape}")
+    return tuple(known(size) for size in shape[1:])
+
+
+def known(size: int | None) -> int:
+    """A dimension that `require_rank` has found to be known."""
+    assert size is not None
+    return size
+
+
+def product(sizes: Shape) -> int:
+    """The product of known dimensions."""
+    return math.prod(known(size) for size in sizes)
 
 
 def build_once(layer: keras.layers.Layer, shape: Shape) -> None:

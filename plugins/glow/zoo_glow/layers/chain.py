@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, build_once
+from zoo_glow.layers.bijector import Bijector, Shape, build_once, product
 
 
 def _serialise(layers: Sequence[keras.layers.Layer]) -> list[Any]:
@@ -107,11 +107,11 @@ class MultiScale(Bijector):
             self._latent_shapes.append(latent[1:])
         build_once(self.levels[-1], shape)
         self._latent_shapes.append(self.levels[-1].compute_output_shape(shape)[1:])
-        self._sizes = [_product(shape) for shape in self._latent_shapes]
+        self._sizes = [product(shape) for shape in self._latent_shapes]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """One flat latent of as many dimensions as the input has."""
-        return (input_shape[0], _product(input_shape[1:]))
+        return (input_shape[0], product(input_shape[1:]))
 
     def call(self, x: Any) -> tuple[Any, Any]:
         """Image to latent."""
@@ -162,11 +162,3 @@ class MultiScale(Bijector):
         """Rebuild the levels first."""
         revive = keras.saving.deserialize_keras_object
         return cls(**{**config, "levels": [revive(item) for item in config["levels"]]})
-
-
-def _product(sizes: Shape) -> int:
-    total = 1
-    for size in sizes:
-        assert size is not None
-        total *= size
-    return total

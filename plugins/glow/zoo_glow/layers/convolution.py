@@ -68,9 +68,7 @@ class InvertibleConv1x1(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Create the factors of a random rotation."""
-        require_rank(self, input_shape, 4)
-        _, height, width, channels = input_shape
-        assert height is not None and width is not None and channels is not None
+        height, width, channels = require_rank(self, input_shape, 4)
         self._pixels = float(height * width)
         self.order = self._factor("order", (channels,), dtype="int32", trainable=False)
         self.sign = self._factor("sign", (channels,), trainable=False)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, build_once, per_sample, sum_per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, build_once, known, per_sample, sum_per_sample
 from zoo_glow.layers.networks import ConvNetwork, DenseNetwork
 from zoo_glow.layers.splits import ChannelSplit, Split
 
@@ -35,9 +35,7 @@ class Coupling(Bijector):
         kept, moved = self.split.shapes(input_shape)
         if self.network is None:
             self.network = ConvNetwork() if len(input_shape) == 4 else DenseNetwork()
-        channels = moved[-1]
-        assert channels is not None
-        outputs = self.outputs_per_entry * channels
+        outputs = self.outputs_per_entry * known(moved[-1])
         if getattr(self.network, "outputs", None) is None:
             self.network.outputs = outputs
         build_once(self.network, kept)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, per_sample, sum_per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, per_sample, product, sum_per_sample
 
 NOISE_STEPS = 2**15
 
@@ -19,9 +19,9 @@ class Dequantize(Bijector):
     """Spread each grey level over its bin: `y = (x + u) / levels - 1/2` with `u` uniform on [0, 1).
 
     With an explicit `noise` the map is deterministic, and `inverse` gives the very integers back. The noise is an odd
-    multiple of 2^-16, which float32 can add to 255 without rounding and which is never 0 or 1. Unlike the other bijectors its input is discrete:
-    the log-determinant is that of the rescaling, `-dimensions * log(levels)`, so that densities downstream are
-    densities of the quantised data (Theis et al., 2016, arXiv:1511.01844).
+    multiple of 2^-16, which float32 can add to 255 without rounding and which is never 0 or 1. Unlike the other
+    bijectors' its input is discrete: the log-determinant is that of the rescaling, `-dimensions * log(levels)`, so that
+    densities downstream are densities of the quantised data (Theis et al., 2016, arXiv:1511.01844).
 
     Args:
         levels: number of grey levels.
@@ -35,7 +35,7 @@ class Dequantize(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Count the dimensions."""
-        self._dimensions = math.prod(size for size in input_shape[1:] if size is not None)
+        self._dimensions = product(input_shape[1:])
 
     def draw(self, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """Noise for images of `shape`, float32 in [0, 1), the same on every backend."""

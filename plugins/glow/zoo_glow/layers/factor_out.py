@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, require_rank, sum_per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, known, require_rank, sum_per_sample
 
 
 @keras.saving.register_keras_serializable(package="glow")
@@ -45,8 +45,7 @@ class FactorOut(Bijector):
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         """The shapes of `kept` and `z`."""
-        channels = input_shape[-1]
-        assert channels is not None
+        channels = known(input_shape[-1])
         return (*input_shape[:-1], channels - channels // 2), (*input_shape[:-1], channels // 2)
 
     def _mean_and_log_deviation(self, kept: Any) -> tuple[Any, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, per_sample, require_rank
+from zoo_glow.layers.bijector import Bijector, Shape, known, per_sample, product, require_rank
 
 
 @keras.saving.register_keras_serializable(package="glow")
@@ -34,9 +33,8 @@ class Squeeze(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Check that the image divides into blocks."""
-        require_rank(self, input_shape, 4)
-        height, width = input_shape[1:3]
-        if height % self.block or width % self.block:  # type: ignore[operator]  # require_rank leaves no None
+        height, width, _ = require_rank(self, input_shape, 4)
+        if height % self.block or width % self.block:
             raise ValueError(
                 f"Squeeze(block={self.block}) needs height and width to be multiples of {self.block}, "
                 f"got {height}x{width}: crop or pad the images, or use fewer levels"
@@ -45,7 +43,7 @@ class Squeeze(Bijector):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Smaller by `block` in space, larger by `block` squared in channels."""
         batch, height, width, channels = input_shape
-        assert height is not None and width is not None and channels is not None
+        height, width, channels = known(height), known(width), known(channels)
         return (batch, height // self.block, width // self.block, channels * self.block**2)
 
     def call(self, x: Any) -> tuple[Any, Any]:
@@ -91,8 +89,7 @@ class Permute(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Draw the permutation."""
-        channels = input_shape[-1]
-        assert channels is not None
+        channels = known(input_shape[-1])
         order = np.arange(channels)[::-1]
         if self.order == "random":
             order = np.random.Generator(np.random.Philox(self.seed)).permutation(channels)
@@ -118,16 +115,15 @@ class Flatten(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Remember the shape to go back to."""
-        require_rank(self, input_shape, 4)
-        self._image_shape = tuple(input_shape[1:])
+        self._image_shape = require_rank(self, input_shape, 4)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """One long axis."""
-        return (input_shape[0], math.prod(size for size in input_shape[1:] if size is not None))
+        return (input_shape[0], product(input_shape[1:]))
 
     def call(self, x: Any) -> tuple[Any, Any]:
         """Flatten."""
-        y = ops.reshape(x, (-1, math.prod(size for size in self._image_shape if size is not None)))
+        y = ops.reshape(x, (-1, product(self._image_shape)))
         return y, per_sample(ops.zeros((), self.compute_dtype), x)
 
     def inverse(self, y: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo_glow.layers.bijector import Shape, flow_dtype, require_rank
+from zoo_glow.layers.bijector import Shape, flow_dtype, known, require_rank
 
 
 class Split(keras.layers.Layer):
@@ -66,8 +66,7 @@ class ChannelSplit(Split):
 
     def shapes(self, input_shape: Shape) -> tuple[Shape, Shape]:
         """Half the channels each; the first part has the odd one."""
-        channels = input_shape[-1]
-        assert channels is not None
+        channels = known(input_shape[-1])
         sizes = [channels - channels // 2, channels // 2]
         if self.swap:
             sizes.reverse()
@@ -108,8 +107,8 @@ class CheckerboardSplit(Split):
 
     def build(self, input_shape: Shape) -> None:
         """Lay out the board."""
-        require_rank(self, input_shape, 4)
-        rows, columns = np.indices(input_shape[1:3])
+        height, width, _ = require_rank(self, input_shape, 4)
+        rows, columns = np.indices((height, width))
         self._even = ((rows + columns) % 2 == int(self.swap)).astype("float32")[None, :, :, None]
 
     def shapes(self, input_shape: Shape) -> tuple[Shape, Shape]:

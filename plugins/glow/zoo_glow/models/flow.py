@@ -61,8 +61,7 @@ class Flow(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, in plain JSON types."""
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in self._arguments.items()}
-        return plain
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._arguments.items()}
 
     # Likelihood
 
@@ -200,7 +199,8 @@ def check_image_shape(shape: Any) -> tuple[int, int, int]:
     sizes = tuple(int(size) for size in shape)
     if len(sizes) != 3 or min(sizes) < 1:
         raise ValueError(f"image_shape must be (height, width, channels), all positive, got {tuple(shape)}")
-    return sizes  # type: ignore[return-value]  # three integers, as just checked
+    height, width, channels = sizes
+    return height, width, channels
 
 
 def standard_normal_log_prob(z: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from zoo_glow.layers.bijector import Bijector
 from zoo_glow.layers.chain import Chain, MultiScale
@@ -36,7 +36,7 @@ class Glow(Flow):
         Kingma, Dhariwal, 2018. Glow: generative flow with invertible 1x1 convolutions. arXiv:1807.03039
     """
 
-    argument_limits = {
+    argument_limits: ClassVar = {
         "image_shape": (1, 1024),
         "levels": (1, 8),
         "steps": (1, 128),
@@ -60,7 +60,7 @@ class Glow(Flow):
     ) -> None:
         if coupling not in ("affine", "additive"):
             raise ValueError(f"Glow(coupling={coupling!r}): coupling must be 'affine' or 'additive'")
-        step_options = {"depth": depth, "coupling": coupling, "bound": bound, "positions": positions}
+        step_options: dict[str, Any] = {"depth": depth, "coupling": coupling, "bound": bound, "positions": positions}
         chains = []
         sizes = zip(each_level(steps, levels), each_level(filters, levels), strict=True)
         for level, (count, width) in enumerate(sizes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from zoo_glow.layers.bijector import Bijector
 from zoo_glow.layers.chain import Chain, MultiScale
@@ -30,7 +30,7 @@ class NICE(Flow):
         Dinh, Krueger, Bengio, 2014. NICE: non-linear independent components estimation. arXiv:1410.8516
     """
 
-    argument_limits = {"image_shape": (1, 1024), "couplings": (1, 64), "units": (1, 16384), "depth": (1, 32)}
+    argument_limits: ClassVar = {"image_shape": (1, 1024), "couplings": (1, 64), "units": (1, 16384), "depth": (1, 32)}
 
     def __init__(
         self,

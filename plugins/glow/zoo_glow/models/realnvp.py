@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from zoo_glow.layers.bijector import Bijector
 from zoo_glow.layers.chain import Chain, MultiScale
@@ -37,7 +37,7 @@ class RealNVP(Flow):
         Dinh, Sohl-Dickstein, Bengio, 2017. Density estimation using Real NVP. arXiv:1605.08803
     """
 
-    argument_limits = {
+    argument_limits: ClassVar = {
         "image_shape": (1, 1024),
         "levels": (1, 8),
         "couplings": (1, 64),
