@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +35,21 @@ def requirements() -> list[Requirement]:
     lines = [line for table in tables for line in table["dependencies"]]
     lines += [line for table in tables for extra in table.get("optional-dependencies", {}).values() for line in extra]
     return [requirement for requirement in map(Requirement, lines) if not requirement.name.startswith("zoo-")]
+
+
+def modules(lines: list[str]) -> set[str]:
+    """The import packages of requirements."""
+    unlike = {"huggingface-hub": "huggingface_hub", "pillow": "PIL", "zoo-core": "zoo_core"}
+    return {unlike.get(name, name) for name in (Requirement(line).name for line in lines)}
+
+
+def imports(folder: Path) -> set[str]:
+    """The import packages that a package's modules import, but for itself and the standard library."""
+    trees = [ast.parse(file.read_text()) for file in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {folder.name}
 
 
 def pins() -> dict[str, str]:
@@ -68,6 +85,19 @@ def test_every_backend_is_an_extra_with_a_keras_that_is_safe(backend: str) -> No
     (keras, computing) = map(Requirement, project(CHECKOUT)["optional-dependencies"][backend])
     assert (keras.name, computing.name) == ("keras", backend)
     assert not keras.specifier.contains("3.15.0")
+
+
+def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> None:
+    # The backends are extras, and Pillow is asked for by the plugins that read images.
+    imported = imports(CHECKOUT / "zoo_core") - {"keras", "tensorflow", "jax", "torch", "PIL"}
+    assert imported == modules(project(CHECKOUT)["dependencies"])
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+def test_what_a_plugin_imports_is_asked_for_and_the_other_way_round(folder: Path) -> None:
+    (package,) = folder.glob("zoo_*/")
+    # The core brings typer, in which commands are written, and rich, which shows their progress.
+    assert imports(package) - {"typer", "rich"} == modules(project(folder)["dependencies"])
 
 
 def test_the_version_is_written_once() -> None:

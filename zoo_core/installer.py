@@ -36,12 +36,12 @@ Arguments = tuple[str, ...]
 class Plan:
     """What is to be done: `action` is install or uninstall, `origin` where the distribution comes from or lies."""
 
-    action: str
     plugins: tuple[str, ...]
     distribution: str
     version: str
     origin: str
     commands: tuple[Arguments, ...]
+    action: str = "install"
 
     def __str__(self) -> str:
         return "\n".join(shlex.join(command) for command in self.commands)
@@ -77,7 +77,8 @@ def plan_uninstall(name: str) -> Plan:
         raise NotInstalledError(f"plugin '{name}' is not installed")
     gone = [row.name for row in index.installed_plugins() if row.distribution == plugin.distribution]
     command = (*_tool("uninstall"), plugin.distribution)
-    return Plan("uninstall", tuple(gone), plugin.distribution, plugin.version, str(plugin.package or ""), (command,))
+    place = str(plugin.package or "")
+    return Plan(tuple(gone), plugin.distribution, plugin.version, place, (command,), action="uninstall")
 
 
 def execute(plan: Plan, run: Run | None = None) -> None:
@@ -98,7 +99,7 @@ def _plan_package(package: Package) -> Plan:
         raise IncompatibleError(f"{package.distribution} {package.version} cannot be used: {misfit}")
     targets = [argument for needed in _with_needed(package, {}) for argument in _target(needed)]
     command = (*_tool("install"), *targets)
-    return Plan("install", tuple(package.plugins), package.distribution, package.version, str(package.path), (command,))
+    return Plan(tuple(package.plugins), package.distribution, package.version, str(package.path), (command,))
 
 
 def _plan_address(plugin: Plugin) -> Plan:
@@ -114,7 +115,7 @@ def _plan_address(plugin: Plugin) -> Plan:
     else:
         # Once it is there, the second command finds it installed and fetches only what it needs.
         commands = ((*install, "--no-deps", "--index-url", source.value, pinned), (*install, pinned))
-    return Plan("install", (plugin.name,), plugin.distribution, plugin.version, source.value, commands)
+    return Plan((plugin.name,), plugin.distribution, plugin.version, source.value, commands)
 
 
 def _at_hand(plugin: Plugin) -> Package | None:
