@@ -171,6 +171,12 @@ def test_info_as_json_adds_all_that_is_known(only_fake_plugins: FakePlugins, cap
     assert listed.items() <= found.items()
 
 
+def test_info_shows_measurements_with_their_errors(only_fake_plugins: FakePlugins, capsys: Captured) -> None:
+    measured = "bits_per_dim = 1.25\nbits_per_dim_standard_error = 0.00863\nblurred = 3"
+    only_fake_plugins.add("tiny", manifest=MANIFEST.replace("bits_per_dim = 1.25", measured))
+    assert "bits_per_dim 1.25 ± 0.009, blurred 3\n" in zoo(capsys, "info", "tiny")[1]
+
+
 def test_info_of_a_component_and_of_a_broken_plugin(only_fake_plugins: FakePlugins, capsys: Captured) -> None:
     only_fake_plugins.add("tiny")
     only_fake_plugins.add_broken("bad manifest", "mishap")

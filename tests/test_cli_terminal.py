@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -146,3 +147,14 @@ def test_text_that_a_terminal_cannot_show_is_escaped(fake_plugins: FakePlugins) 
     done = fake_plugins.python("-m", "zoo_core", "list", "tiny", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert r"f\xfcr \u56fe\u50cf" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_one_line(fake_plugins: FakePlugins) -> None:
+    command = [*ZOO, "info", "tiny"]
+    fake_plugins.add("tiny")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, env=fake_plugins.environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "zoo: [Errno 28] No space left on device\n")

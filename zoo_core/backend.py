@@ -63,6 +63,17 @@ def ensure() -> str:
     return actual
 
 
+def set_random_seed(seed: int) -> None:
+    """Seed Python's, NumPy's and Keras' random numbers.
+
+    Quietly: Keras imports TensorFlow for this, where it is installed, whichever backend computes.
+    """
+    import keras
+
+    with _without_noise():
+        keras.utils.set_random_seed(seed)
+
+
 def loading_notice() -> None:
     """Say on stderr that Keras is being loaded, which takes seconds; nothing where it is loaded already."""
     if "keras" not in sys.modules:

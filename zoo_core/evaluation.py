@@ -94,12 +94,10 @@ def _measure(
     from zoo_core.loading import load
 
     backend.ensure()
-    import keras
-
     model = load(reference)
     recipe = recipe_from_record(held)
     data = recipe.load(_data_source(reference, held, source)).measured_on(split, limit)
-    keras.utils.set_random_seed(seed)
+    backend.set_random_seed(seed)
     metrics = {name: float(value) for name, value in recipe.evaluate(model, data, seed).items()}
     if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
         raise EvaluationError(f"{reference}: {', '.join(bad)} is not finite")
@@ -110,11 +108,10 @@ def _measure(
 
 def _untrained(reference: _Source, recipe: Recipe, data: Splits, seed: int) -> dict[str, float]:
     """The metrics that are averages, of the model as it is when training begins."""
-    import keras
-
+    from zoo_core import backend
     from zoo_core.loading import load
 
-    keras.utils.set_random_seed(seed)
+    backend.set_random_seed(seed)
     model = load(reference, weights=False)
     recipe.initialise(model, data)
     metrics = recipe.evaluate(model, data, seed)

@@ -79,13 +79,12 @@ def _start(
     progress: Mode,
 ) -> Run:
     """Build and compile the model; the record of the run that `folder` holds already, or a new one."""
-    import keras
-
+    from zoo_core import backend
     from zoo_core.batches import Batches
     from zoo_core.config import Config
     from zoo_core.fitting import Run
 
-    keras.utils.set_random_seed(recipe.seed)
+    backend.set_random_seed(recipe.seed)
     data = recipe.load(source)
     config = Config(task.name, _plain_arguments(task, recipe.arguments(data)))
     with _dtype_policy(recipe.precision):

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from zoo_core.errors import TrainingInterrupted, UsageError, ZooError
+
 __all__ = ["main"]
 
 
@@ -17,38 +19,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _tolerate_any_encoding()
     try:
-        status = _run(arguments)
+        from zoo_core.cli.app import run
+
+        status = run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        _abandon_output()
-        return 1
+    except (ZooError, OSError) as error:
+        if os.environ.get("ZOO_DEBUG"):
+            raise
+        return _reported(error)
     return status
+
+
+def _reported(error: ZooError | OSError) -> int:
+    # Where the reader of a pipe has gone away there is nothing to say.
+    if not isinstance(error, BrokenPipeError):
+        print(f"zoo: {error}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What is left in the buffer would be an error once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, UsageError):
+        return 2
+    return 130 if isinstance(error, TrainingInterrupted) else 1
 
 
 def _tolerate_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    from zoo_core.errors import TrainingInterrupted, UsageError, ZooError
-
-    try:
-        from zoo_core.cli.app import run
-
-        return run(arguments)
-    except (ZooError, OSError) as error:
-        if os.environ.get("ZOO_DEBUG") or isinstance(error, BrokenPipeError):
-            raise
-        print(f"zoo: {error}", file=sys.stderr)
-        if isinstance(error, UsageError):
-            return 2
-        return 130 if isinstance(error, TrainingInterrupted) else 1
-
-
-def _abandon_output() -> None:
-    """Whoever read the output is gone, so let what is left in the buffers vanish at exit, too."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

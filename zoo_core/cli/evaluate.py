@@ -73,15 +73,9 @@ def _document(measured: Evaluation) -> dict[str, Any]:
 def _show(measured: Evaluation) -> None:
     from zoo_core.text import plural
 
-    errors = {
-        name.removesuffix("_standard_error"): value
-        for name, value in measured.metrics.items()
-        if "_standard_error" in name
-    }
     rows = [
-        [name, f"{value:.4f}", f"{errors[name]:.4f}" if name in errors else ""]
-        for name, value in measured.metrics.items()
-        if not name.endswith("_standard_error")
+        [name, f"{value:.4f}", "" if error is None else f"{error:.4f}"]
+        for name, value, error in output.measurements(measured.metrics)
     ]
     rows += [[f"baseline: {name}", f"{value:.4f}", ""] for name, value in measured.baselines.items()]
     output.note(

@@ -76,7 +76,21 @@ def _components(rows: list[Row]) -> dict[str, str]:
 def _preset_cells(preset: Row) -> list[str]:
     from zoo_core.text import human_size
 
-    metrics = ", ".join(f"{name} {value:g}" for name, value in preset["metrics"].items())
     pulled = "yes" if preset["pulled"] else "no"
     size = human_size(preset["size"])
-    return [preset["variant"], size, f"{preset['parameters']:,}", preset["license"], pulled, metrics]
+    return [
+        preset["variant"],
+        size,
+        f"{preset['parameters']:,}",
+        preset["license"],
+        pulled,
+        _measured(preset["metrics"]),
+    ]
+
+
+def _measured(metrics: dict[str, float]) -> str:
+    """Metrics in a few words, each with its standard error where it has one: "bits_per_dim 2.964 ± 0.009"."""
+    measurements = output.measurements(metrics)
+    return ", ".join(
+        f"{name} {value:.4g}" + (f" ± {error:.1g}" if error is not None else "") for name, value, error in measurements
+    )

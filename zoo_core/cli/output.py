@@ -46,6 +46,14 @@ def status(row: Mapping[str, Any]) -> str:
     return "installed" if row["installed"] else "available"
 
 
+def measurements(metrics: Mapping[str, float]) -> list[tuple[str, float, float | None]]:
+    """Each metric's name, its value and, where it has one, its standard error."""
+    from zoo_core.recipes import STANDARD_ERROR
+
+    names = [name for name in metrics if not name.endswith(STANDARD_ERROR)]
+    return [(name, metrics[name], metrics.get(name + STANDARD_ERROR)) for name in names]
+
+
 def confirm(question: str) -> None:
     """Go on only if a person at a terminal agrees; raises typer.Abort, or UsageError where there is nobody to ask."""
     import typer

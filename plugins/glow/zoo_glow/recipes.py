@@ -146,7 +146,7 @@ class NICERecipe(FlowRecipe):
     data: str = "mnist"
     batch_size: int = 128
     couplings: int = 4
-    units: int = 400
+    units: int = 384
     depth: int = 3
     preprocess: str = "gaussianize"
 
