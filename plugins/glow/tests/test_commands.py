@@ -322,6 +322,9 @@ def test_help_shows_an_example(command: str) -> None:
     result = succeed(command, "--help")
     assert f"zoo glow {command} " in result.stdout
     assert "--model" in result.stdout
+    options = result.stdout.partition("Options:")[2]
+    assert "range>" not in options
+    assert "list[" not in options
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -132,6 +132,70 @@ def test_fit_needs_no_more_than_an_optimizer(model):
     assert history[-1] < history[0]
 
 
+@pytest.mark.parametrize("kind", ["tensor", "generator", "dataset", "positional"])
+def test_fit_takes_what_keras_takes(kind):
+    class Halves(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return x[4 * index : 4 * index + 4]
+
+    model = MODELS["glow"]()
+    model.compile(keras.optimizers.SGD(0.0))
+    x = images(model, 8)
+    if kind == "generator":
+        history = model.fit(((x[start : start + 4],) for start in (0, 4)), shuffle=False, verbose=0)
+    elif kind == "positional":
+        history = model.fit(x, None, 4, verbose=0)
+    else:
+        history = model.fit(ops.convert_to_tensor(x) if kind == "tensor" else Halves(), verbose=0)
+    assert model.initialised
+    assert history.history["loss"][0] == pytest.approx(model.bits_per_dim(x).mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw", "lion", "muon", "adafactor"])
+def test_any_optimizer_of_keras_trains_a_flow(optimizer):
+    model = NICE((4, 4, 1), couplings=2, units=4, depth=1)
+    before = model.get_weights()
+    model.compile(optimizer)
+    losses = model.fit(images(model, 16), batch_size=8, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+    assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
+
+
+def test_training_compiles_with_xla():
+    model = Glow((4, 4, 1), levels=1, steps=1, filters=2, preprocess="gaussianize")
+    model.compile(keras.optimizers.Adam(), jit_compile=True)
+    x = images(model, 8)
+    assert np.isfinite(model.fit(x, batch_size=8, verbose=0).history["loss"]).all()
+    assert model.evaluate(x, verbose=0) == pytest.approx(model.bits_per_dim(x).mean(), rel=0.1)
+
+
+def test_images_of_weight_zero_do_not_count():
+    model = Flow((4, 4, 1), MultiScale([Chain([Flatten()])]))
+    model.compile(keras.optimizers.SGD(0.0))
+    x = images(model, 8)
+    assert model.evaluate(x, np.zeros(8), sample_weight=np.zeros(8), verbose=0) == 0
+
+
+@pytest.mark.parametrize(("wrong", "error"), [("dtype", TypeError), ("shape", ValueError)])
+def test_training_on_what_is_no_image_is_refused(wrong, error):
+    model = MODELS["glow"]()
+    model.initialise(images(model, 8))
+    model.compile("sgd")
+    x = np.zeros((8, 8, 8, 1), "float32") if wrong == "dtype" else np.zeros((8, 8, 4, 1), "uint8")
+    with pytest.raises(error, match="takes"):
+        model.fit(x, verbose=0)
+
+
+def test_flow_of_ones_own_bijectors_is_saved_and_loaded(tmp_path):
+    model = Flow((4, 4, 1), MultiScale([Chain([Flatten()])]))
+    model.save(tmp_path / "own.keras")
+    twin = keras.saving.load_model(tmp_path / "own.keras")
+    np.testing.assert_array_equal(twin.sample(2, seed=5), model.sample(2, seed=5))
+
+
 def test_evaluate_reports_bits_per_dim():
     model = Flow((4, 4, 1), MultiScale([Chain([Flatten()])]))
     model.compile(keras.optimizers.Adam())
@@ -144,8 +208,8 @@ def test_negative_log_likelihood_can_be_the_compiled_loss():
     x = images(model, 8)
     model.initialise(x)
     model.compile(keras.optimizers.Adam(), loss=NegativeLogLikelihood())
-    loss = model.evaluate(x, np.zeros(8), verbose=0)
-    assert loss == pytest.approx(-model.log_prob(x).mean(), rel=0.02)
+    for targets in (np.zeros(8), None):
+        assert model.evaluate(x, targets, verbose=0) == pytest.approx(-model.log_prob(x).mean(), rel=0.02)
 
 
 def test_initialisation_gives_unit_latents_at_the_end_of_each_chain():
@@ -198,24 +262,33 @@ def test_mixed_precision_touches_the_networks_only():
     np.testing.assert_array_equal(model.decode(model.encode(x)), x)
 
 
+OTHER_BACKEND = """
+import sys
+import numpy as np
+from test_models import MODELS, images
+folder = sys.argv[1]
+for name, make in MODELS.items():
+    model = make()
+    with np.load(f"{folder}/{name}.npz") as weights:
+        model.set_weights([weights[f"arr_{index}"] for index in range(len(weights.files))])
+    np.savez(f"{folder}/{name}-result.npz", log_prob=model.log_prob(images(model, 3)), sample=model.sample(4, seed=1))
+"""
+
+
 def test_weights_compute_the_same_on_the_other_backend(tmp_path, scramble):
-    model = scramble(MODELS["glow"](), 0.1)
-    x = images(model, 3)
-    np.savez(tmp_path / "case.npz", *model.get_weights(), x=x)
-    program = (
-        "import sys, numpy as np; from zoo_glow import Glow\n"
-        "case = np.load(sys.argv[1]); model = Glow((8, 8, 1), levels=2, steps=2, filters=4)\n"
-        "model.set_weights([case[f'arr_{i}'] for i in range(len(case.files) - 1)])\n"
-        "np.savez(sys.argv[2], log_prob=model.log_prob(case['x']), sample=model.sample(4, seed=1))\n"
-    )
+    models = {name: scramble(make(), 0.1) for name, make in MODELS.items()}
+    for name, model in models.items():
+        np.savez(tmp_path / f"{name}.npz", *model.get_weights())
     other = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
-    environment = {**os.environ, "KERAS_BACKEND": other, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", program, str(tmp_path / "case.npz"), str(tmp_path / "result.npz")]
-    subprocess.run(command, check=True, env=environment, capture_output=True, timeout=120)
-    result = np.load(tmp_path / "result.npz")
-    np.testing.assert_allclose(result["log_prob"], model.log_prob(x), rtol=1e-6, atol=1e-4)
-    difference = result["sample"].astype(int) - model.sample(4, seed=1)
-    assert np.abs(difference).max() <= 1
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "KERAS_BACKEND": other, "PYTHONPATH": path}
+    command = [sys.executable, "-c", OTHER_BACKEND, str(tmp_path)]
+    subprocess.run(command, check=True, env=environment, capture_output=True, timeout=300)
+    for name, model in models.items():
+        with np.load(tmp_path / f"{name}-result.npz") as result:
+            np.testing.assert_allclose(result["log_prob"], model.log_prob(images(model, 3)), rtol=1e-6, atol=1e-4)
+            difference = result["sample"].astype(int) - model.sample(4, seed=1)
+            assert np.abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -223,6 +296,7 @@ def test_weights_compute_the_same_on_the_other_backend(tmp_path, scramble):
     [
         (lambda: Glow((28, 27, 1), levels=1), "28x27"),
         (lambda: Glow((28, 28, 1), levels=3), "7x7"),
+        (lambda: Glow((8, 8, 1), levels=0), "at least 1 level"),
         (lambda: Glow((28, 28)), "height, width, channels"),
         (lambda: Glow((8, 8, 1), levels=2, steps=(1, 2, 3)), "3 values"),
         (lambda: Glow((8, 8, 1), levels=1, coupling="other"), "'affine' or 'additive'"),
@@ -243,7 +317,9 @@ def test_impossible_architectures_are_named(make, message):
         (lambda m: m.encode(np.zeros((1, 8, 8, 3), "uint8")), ValueError, r"\(batch, 8, 8, 1\)"),
         (lambda m: m.decode(np.zeros((1, 63))), ValueError, r"\(batch, 64\)"),
         (lambda m: m.sample(0), ValueError, "at least one"),
+        (lambda m: m.log_prob(np.zeros((0, 8, 8, 1), "uint8")), ValueError, "no images"),
         (lambda m: m.sample(1, temperature=-1), ValueError, "negative"),
+        (lambda m: m.sample(1, temperature=float("inf")), ValueError, "finite"),
         (lambda m: m.interpolate(*np.zeros((2, 8, 8, 1), "uint8"), steps=1), ValueError, "2 steps"),
     ],
 )

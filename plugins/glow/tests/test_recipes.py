@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from zoo_core.data import Splits
-from zoo_core.errors import DataError
-from zoo_glow.recipes import GlowRecipe, NICERecipe, RealNVPRecipe, histogram_bits_per_dim, spread
+from zoo_core.errors import DataError, RecipeError
+from zoo_glow.levels import each_level
+from zoo_glow.recipes import GlowRecipe, NICERecipe, RealNVPRecipe, histogram_bits_per_dim
 
 
 def splits(shape, n=64, seed=0) -> Splits:
@@ -32,8 +33,20 @@ def test_histogram_baseline_of_uniform_noise_is_about_eight_bits():
 
 
 def test_one_value_is_spread_over_levels():
-    assert spread((8,), 3) == (8, 8, 8)
-    assert spread((8, 4), 2) == (8, 4)
+    assert each_level((8,), 3) == each_level(8, 3) == (8, 8, 8)
+    assert each_level((8, 4), 2) == (8, 4)
+    with pytest.raises(ValueError, match="at least 1"):
+        each_level(8, 0)
+
+
+def test_settings_for_too_many_levels_are_named():
+    with pytest.raises(RecipeError, match="setting steps: 3 values"):
+        GlowRecipe(steps=(1, 2, 3)).arguments(splits((8, 8, 1)))
+
+
+def test_a_few_unrestored_images_do_not_fail_a_verification():
+    assert GlowRecipe().tolerance("images_not_restored", 0.0) == 10
+    assert GlowRecipe().tolerance("bits_per_dim", 0.01) == pytest.approx(0.03)
 
 
 @pytest.mark.parametrize("recipe", [GlowRecipe, RealNVPRecipe])

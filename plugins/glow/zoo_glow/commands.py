@@ -59,8 +59,8 @@ Model = Annotated[
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="The PNG sheet to write; an existing one is replaced.")
 ]
-Columns = Annotated[int, typer.Option(min=1, max=1_000, help="Images in a row.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same result.")]
+Columns = Annotated[int, typer.Option(metavar="N", min=1, max=1_000, help="Images in a row.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Same seed, same result.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Files = Annotated[
     list[Path] | None,
@@ -72,21 +72,24 @@ Pairs = Annotated[
     list[Path] | None,
     typer.Argument(metavar="A B", show_default=False, help="Two images or more, pair by pair, or two folders."),
 ]
-Count = Annotated[int, typer.Option(min=1, max=MOST_SAMPLES, help="How many images to draw, at each temperature.")]
+Count = Annotated[
+    int, typer.Option(metavar="N", min=1, max=MOST_SAMPLES, help="How many images to draw, at each temperature.")
+]
 Temperatures = Annotated[
     list[float] | None,
     typer.Option(
+        metavar="T",
         min=0,
-        show_default=str(TEMPERATURE),
+        show_default=False,
         help="Scale of the noise that images are made from. 1 is the learned distribution itself, part of which a flow "
         "spends on broken images; less keeps to its dense middle: cleaner, less varied; 0 always gives the same image. "
-        "May be given several times, to compare: one block of rows each.",
+        f"{TEMPERATURE} if left out. May be given several times, to compare: one block of rows each.",
     ),
 ]
 Each = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Also write every image into this folder, as a PNG of its own.")
 ]
-Steps = Annotated[int, typer.Option(min=2, max=100, help="Images in a row, both ends included.")]
+Steps = Annotated[int, typer.Option(metavar="N", min=2, max=100, help="Images in a row, both ends included.")]
 Sort = Annotated[Order, typer.Option(help="Most likely first, most unlikely first, or as given.")]
 
 

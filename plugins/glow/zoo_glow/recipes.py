@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zoo_core.errors import DataError
+from zoo_core.errors import DataError, RecipeError
 from zoo_core.recipes import ImageRecipe
+from zoo_glow.levels import each_level
 
 if TYPE_CHECKING:
     import keras
@@ -71,6 +72,10 @@ class FlowRecipe(ImageRecipe):
             "images_not_restored": float((restored != images).any(axis=(1, 2, 3)).sum()),
         }
 
+    def tolerance(self, metric: str, standard_error: float) -> float:
+        """Another processor rounds otherwise, so one image in a thousand may be restored here and not there."""
+        return 10.0 if metric == "images_not_restored" else super().tolerance(metric, standard_error)
+
     def baselines(self, data: Splits) -> dict[str, float]:
         """A histogram of grey levels for each pixel, the pixels independent of one another."""
         return {"per_pixel_histogram_bits_per_dim": histogram_bits_per_dim(data.train, data.test)}
@@ -103,8 +108,8 @@ class GlowRecipe(FlowRecipe):
         return {
             "image_shape": image_shape(data, self.levels),
             "levels": self.levels,
-            "steps": spread(self.steps, self.levels),
-            "filters": spread(self.filters, self.levels),
+            "steps": for_levels("steps", self.steps, self.levels),
+            "filters": for_levels("filters", self.filters, self.levels),
             "depth": self.depth,
             "coupling": self.coupling,
             "bound": self.bound,
@@ -130,8 +135,8 @@ class RealNVPRecipe(FlowRecipe):
         return {
             "image_shape": image_shape(data, self.levels),
             "levels": self.levels,
-            "couplings": spread(self.couplings, self.levels),
-            "filters": spread(self.filters, self.levels),
+            "couplings": for_levels("couplings", self.couplings, self.levels),
+            "filters": for_levels("filters", self.filters, self.levels),
             "depth": self.depth,
             "bound": self.bound,
             "positions": self.positions,
@@ -178,9 +183,12 @@ def image_shape(data: Splits, levels: int) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def spread(values: tuple[int, ...], levels: int) -> tuple[int, ...]:
-    """One value for each level: a single one is repeated."""
-    return values * levels if len(values) == 1 else values
+def for_levels(setting: str, values: tuple[int, ...], levels: int) -> tuple[int, ...]:
+    """One value for each level; raises RecipeError, with the setting's name, where there are too many or too few."""
+    try:
+        return each_level(values, levels)
+    except ValueError as error:
+        raise RecipeError(f"setting {setting}: {error}") from error
 
 
 def histogram_bits_per_dim(train: Any, test: Any) -> float:

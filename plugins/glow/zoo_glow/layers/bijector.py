@@ -28,8 +28,8 @@ def per_sample(value: Any, x: Any) -> Any:
 
 
 def require_rank(layer: keras.layers.Layer, shape: Shape, *ranks: int) -> tuple[int, ...]:
-    """The dimensions behind the batch; ValueError unless the rank is one of `ranks` and they are known."""
-    if len(shape) not in ranks:
+    """The dimensions behind the batch; ValueError unless they are known and the rank is one of `ranks`, if any."""
+    if ranks and len(shape) not in ranks:
         expected = " or ".join(str(rank) for rank in ranks)
         raise ValueError(f"{type(layer).__name__} takes inputs of rank {expected} (batch first), got shape {shape}")
     if any(size is None for size in shape[1:]):

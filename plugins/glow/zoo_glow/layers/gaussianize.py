@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, build_once, sum_per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, build_once, require_rank, sum_per_sample
 
 UNIFORM_SHARE = 0.05
 EDGE = 1e-5
@@ -35,7 +35,7 @@ class Gaussianize(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Start with uniform histograms: probability of each bin, `(channels, bins)`."""
-        shape = (input_shape[-1], self.bins)
+        shape = (require_rank(self, input_shape)[-1], self.bins)
         self.probability = self.add_weight(
             name="probability", shape=shape, initializer=keras.initializers.Constant(1 / self.bins), trainable=False
         )
@@ -65,7 +65,11 @@ class Gaussianize(Bijector):
         cumulative = (0.5 * (1 + ops.erf(y / math.sqrt(2))) - EDGE) / (1 - 2 * EDGE)
         cumulative = ops.clip(cumulative, 0.0, 1.0)
         upper = self._cumulative()[:, :-1]
-        bins = ops.sum(ops.cast(cumulative[..., None] >= upper, "int32"), axis=-1)
+        found = [
+            ops.searchsorted(upper[channel], ops.reshape(cumulative[..., channel], (-1,)), side="right")
+            for channel in range(y.shape[-1])
+        ]
+        bins = ops.reshape(ops.cast(ops.stack(found, axis=-1), "int32"), ops.shape(y))
         before, probability = self._look_up(bins)
         inside = (cumulative - before) / probability
         x = (ops.cast(bins, self.compute_dtype) + inside) / self.bins - 0.5

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, build_once, per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, build_once, per_sample, product, require_rank
 
 CONSTANT = 1e-6
 SHRINKAGE = 0.1
@@ -35,15 +35,12 @@ class ActNorm(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Create mean, logarithm of the deviation, and the flag that says whether data has set them."""
-        shape = input_shape[1:] if self.per_position else input_shape[-1:]
+        sizes = require_rank(self, input_shape)
+        shape = sizes if self.per_position else sizes[-1:]
         self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros")
         self.log_deviation = self.add_weight(name="log_deviation", shape=shape, initializer="zeros")
         self.initialised = self.add_weight(name="initialised", shape=(), initializer="zeros", trainable=False)
-        sizes = [size for size in input_shape[1:] if size is not None]
-        self._repeats = 1.0
-        if not self.per_position:
-            for size in sizes[:-1]:
-                self._repeats *= size
+        self._repeats = 1.0 if self.per_position else float(product(sizes[:-1]))
 
     def call(self, x: Any) -> tuple[Any, Any]:
         """Normalise."""
@@ -92,7 +89,8 @@ class DiagonalScale(Bijector):
 
     def build(self, input_shape: Shape) -> None:
         """Create one log-scale a dimension."""
-        self.log_scale = self.add_weight(name="log_scale", shape=input_shape[1:], initializer="zeros")
+        shape = require_rank(self, input_shape)
+        self.log_scale = self.add_weight(name="log_scale", shape=shape, initializer="zeros")
 
         self.initialised = self.add_weight(name="initialised", shape=(), initializer="zeros", trainable=False)
 

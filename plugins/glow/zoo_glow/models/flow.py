@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import chain
+from types import GeneratorType
 from typing import Any
 
 import keras
@@ -27,6 +29,7 @@ def bits_per_dim(log_prob: Any, dimensions: int, width: float = 1.0, levels: int
     return math.log2(levels / width) - log_prob / (dimensions * math.log(2))
 
 
+@keras.saving.register_keras_serializable(package="glow")
 class Flow(keras.Model):
     """A normalising flow over uint8 images `(batch, height, width, channels)` with a standard normal prior.
 
@@ -54,19 +57,31 @@ class Flow(keras.Model):
         self.bijector.build(shape)
         self.built = True
         self._programs = Programs()
+        self._arguments: dict[str, Any] | None = None
 
     def keep_arguments(self, **arguments: Any) -> None:
-        """Remember a subclass' constructor arguments for `get_config`."""
-        self._arguments = {"image_shape": self.image_shape, **arguments}
+        """Remember a subclass' constructor arguments for `get_config`, in plain JSON types."""
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
+        self._arguments = {"image_shape": list(self.image_shape), **plain}
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments, in plain JSON types."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._arguments.items()}
+        """Constructor arguments."""
+        if self._arguments is not None:
+            return dict(self._arguments)
+        return {"image_shape": self.image_shape, "bijector": keras.saving.serialize_keras_object(self.bijector)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Flow:
+        """Rebuild the bijector first, where the config holds one."""
+        if "bijector" in config:
+            config = {**config, "bijector": keras.saving.deserialize_keras_object(config["bijector"])}
+        return cls(**config)
 
     # Likelihood
 
     def call(self, x: Any) -> Any:
         """Log-density in nats of each image under fresh dequantisation noise: `(batch,)`."""
+        self._check_type(x)
         return self._log_prob(x, self.dequantize.random(ops.shape(x), self.noise))
 
     def _log_prob(self, x: Any, noise: Any) -> Any:
@@ -117,8 +132,8 @@ class Flow(keras.Model):
         """
         if n < 1:
             raise ValueError(f"sample(n={n}): at least one image must be asked for")
-        if not temperature >= 0:
-            raise ValueError(f"sample(temperature={temperature}): the temperature cannot be negative")
+        if not 0 <= temperature < math.inf:
+            raise ValueError(f"sample(temperature={temperature}): the temperature must be finite and not negative")
         generator = np.random.Generator(np.random.Philox(seed))
         return self.decode(temperature * generator.standard_normal((n, self.dimensions), dtype=np.float32))
 
@@ -144,19 +159,22 @@ class Flow(keras.Model):
         flags = [layer.initialised for layer in walk(self.bijector) if hasattr(layer, "initialised")]
         return all(bool(ops.convert_to_numpy(flag.value)) for flag in flags)
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.fit`; initialises from the first batch where that has not been done."""
         if not self.initialised:
-            self.initialise(first_batch(x, kwargs.get("batch_size") or 64))
-        return super().fit(x, *args, **kwargs)
+            batch, x = first_batch(x, batch_size or 64)
+            self.initialise(batch)
+        return super().fit(x, y, batch_size, *args, **kwargs)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean bits per dimension, unless a loss was compiled."""
-        if self._compile_loss is not None and y is not None:
+        """Mean bits per dimension, unless a loss was compiled; either one weighted where weights are given."""
+        if self._compile_loss is not None:
+            y = ops.zeros_like(y_pred) if y is None else y
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        return ops.mean(bits_per_dim(y_pred, self.dimensions, levels=1))
+        bits = bits_per_dim(y_pred, self.dimensions, levels=1)
+        return ops.mean(bits if sample_weight is None else bits * ops.cast(sample_weight, bits.dtype))
 
     # Inside
 
@@ -165,12 +183,18 @@ class Flow(keras.Model):
 
     def _check_images(self, x: Any) -> np.ndarray:
         x = np.asarray(x)
-        if x.dtype != np.uint8:
-            raise TypeError(f"{type(self).__name__} takes uint8 images with values 0-255, got {x.dtype}")
-        if x.ndim != 4 or x.shape[1:] != self.image_shape:
-            expected = ", ".join(str(size) for size in self.image_shape)
-            raise ValueError(f"{type(self).__name__} takes images of shape (batch, {expected}), got {x.shape}")
+        self._check_type(x)
+        if not len(x):
+            raise ValueError(f"{type(self).__name__} got no images: shape {x.shape}")
         return x
+
+    def _check_type(self, x: Any) -> None:
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        if dtype != "uint8":
+            raise TypeError(f"{type(self).__name__} takes uint8 images with values 0-255, got {dtype}")
+        if len(x.shape) != 4 or tuple(x.shape[1:]) != self.image_shape:
+            expected = ", ".join(str(size) for size in self.image_shape)
+            raise ValueError(f"{type(self).__name__} takes images of shape (batch, {expected}), got {tuple(x.shape)}")
 
 
 def register_flow(flow: type[Flow]) -> type[Flow]:
@@ -184,14 +208,6 @@ def preprocessing(name: str) -> list[Bijector]:
     if name not in ("none", "logit", "gaussianize"):
         raise ValueError(f"preprocess={name!r}: it must be 'none', 'logit' or 'gaussianize'")
     return [] if name == "none" else [Logit()] if name == "logit" else [Gaussianize()]
-
-
-def each_level(value: int | Sequence[int], levels: int) -> tuple[int, ...]:
-    """One number for each level: `value` itself where it is one for each, else repeated."""
-    values = (value,) * levels if isinstance(value, int) else tuple(value)
-    if len(values) != levels:
-        raise ValueError(f"{len(values)} values {values} were given for {levels} levels")
-    return values
 
 
 def check_image_shape(shape: Any) -> tuple[int, int, int]:
@@ -214,12 +230,17 @@ def in_batches(x: np.ndarray, size: int = BATCH) -> Iterator[np.ndarray]:
     return (x[start : start + size] for start in range(0, len(x), size))
 
 
-def first_batch(x: Any, size: int) -> np.ndarray:
-    """The first images of what `fit` was given: an array, a PyDataset, or any iterable of batches."""
-    batch = x[:size] if isinstance(x, np.ndarray) else x[0] if hasattr(x, "__getitem__") else next(iter(x))
-    if isinstance(batch, tuple):
-        batch = batch[0]
-    return np.asarray(ops.convert_to_numpy(batch))
+def first_batch(x: Any, size: int) -> tuple[np.ndarray, Any]:
+    """The first images of what `fit` was given, and what to fit: `x`, or a generator that yields that batch again."""
+    if isinstance(x, GeneratorType):
+        batch = next(x)
+        x = (item for item in chain([batch], x))
+    elif isinstance(x, keras.utils.PyDataset):
+        batch = x[0]
+    else:
+        batch = x[:size] if hasattr(x, "shape") else next(iter(x))
+    images = batch[0] if isinstance(batch, tuple) else batch
+    return np.asarray(ops.convert_to_numpy(images)), x
 
 
 def walk(layer: keras.layers.Layer) -> Iterator[Bijector]:

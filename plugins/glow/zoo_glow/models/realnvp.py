@@ -12,7 +12,8 @@ from zoo_glow.layers.networks import ConvNetwork
 from zoo_glow.layers.scaling import ActNorm
 from zoo_glow.layers.shapes import Squeeze
 from zoo_glow.layers.splits import ChannelSplit, CheckerboardSplit, Split
-from zoo_glow.models.flow import Flow, each_level, preprocessing, register_flow
+from zoo_glow.levels import each_level
+from zoo_glow.models.flow import Flow, preprocessing, register_flow
 
 
 @register_flow
