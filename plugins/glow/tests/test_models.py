@@ -145,7 +145,7 @@ def test_fit_takes_what_keras_takes(kind):
     model.compile(keras.optimizers.SGD(0.0))
     x = images(model, 8)
     if kind == "generator":
-        history = model.fit(((x[start : start + 4],) for start in (0, 4)), shuffle=False, verbose=0)
+        history = model.fit(((x[start : start + 4],) for start in (0, 4)), steps_per_epoch=2, shuffle=False, verbose=0)
     elif kind == "positional":
         history = model.fit(x, None, 4, verbose=0)
     else:
