@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
 import pytest
 
 from zoo_core import cache, hub, manifest
+from zoo_core.cli import main
 from zoo_core.config import Config
 from zoo_core.errors import IntegrityError, UsageError
 from zoo_core.manifest import Manifest, Model, Preset
@@ -28,6 +30,12 @@ def cached(repository, revision, files, ref=""):
         (folder / "snapshots" / revision / name).symlink_to(os.path.relpath(blob, folder / "snapshots" / revision))
     if ref:
         (folder / "refs" / ref).write_text(revision)
+
+
+def zoo(capsys, *arguments):
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
 
 
 @pytest.fixture
@@ -51,41 +59,84 @@ def entry(name):
 
 
 def test_bundled_and_pulled_presets_are_listed(site):
-    assert [entry.name for entry in cache.entries()] == ["tiny/tiny:first"]
+    assert [entry.name for entry in cache.entries()] == ["tiny:first"]
     cached("toys/tiny", NEW, {"weights": b"weights"})
     cached("toys/other", NEW, {"weights": b"weights"})
     assert {entry.name: (entry.source, entry.complete) for entry in cache.entries()} == {
-        "tiny/tiny:first": ("bundled", True),
-        "tiny/tiny:far": ("hub", True),
+        "tiny:first": ("bundled", True),
+        "tiny:far": ("hub", True),
     }
 
 
 def test_an_incomplete_preset_is_listed_as_such(site):
     cached("toys/tiny", NEW, {"weights": b"wei"})
-    assert not entry("tiny/tiny:far").complete
+    assert not entry("tiny:far").complete
 
 
 def test_damage_is_found_and_named_with_its_remedy(site):
     cached("toys/tiny", NEW, {"weights": b"WEIGHTS"})
-    cache.verify(entry("tiny/tiny:first"))
+    cache.verify(entry("tiny:first"))
     with pytest.raises(IntegrityError, match="weights: expected sha256 .*found .*zoo pull tiny/tiny:far"):
-        cache.verify(entry("tiny/tiny:far"))
+        cache.verify(entry("tiny:far"))
     (site / "presets" / "tiny-first" / "config.json").write_text("{}")
     with pytest.raises(IntegrityError, match=r"config\.json: expected .*zoo uninstall tiny"):
-        cache.verify(entry("tiny/tiny:first"))
+        cache.verify(entry("tiny:first"))
 
 
 def test_a_pulled_preset_is_removed_and_others_stay(site):
     cached("toys/tiny", NEW, {"weights": b"weights"})
     cached("toys/tiny", OLD, {"weights": b"older"})
-    assert cache.remove(entry("tiny/tiny:far")) == len(b"weights")
-    assert [entry.name for entry in cache.entries()] == ["tiny/tiny:first"]
+    assert cache.remove(entry("tiny:far")) == len(b"weights")
+    assert [entry.name for entry in cache.entries()] == ["tiny:first"]
     assert (hub.repository_folder("toys/tiny") / "snapshots" / OLD / "weights").read_bytes() == b"older"
 
 
 def test_a_bundled_preset_is_not_removed(site):
     with pytest.raises(UsageError, match="zoo uninstall tiny"):
-        cache.remove(entry("tiny/tiny:first"))
+        cache.remove(entry("tiny:first"))
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",), ("--dry-run",), ("--dry-run", "--json")])
+def test_nothing_is_announced_of_a_bundled_preset_that_is_to_be_removed(site, capsys, options):
+    message = "zoo: tiny:first is part of the plugin 'tiny' (zoo uninstall tiny removes both)\n"
+    assert zoo(capsys, "remove", "tiny:first", *options) == (2, "", message)
+    assert entry("tiny:first").complete
+
+
+def test_the_command_removes_what_it_said_it_would(site, capsys):
+    status, out, err = zoo(capsys, "remove", "tiny:far", "--yes")
+    assert (status, out, err) == (1, "", "zoo: there are no weights of 'tiny:far' on this disk (zoo cache list)\n")
+    cached("toys/tiny", NEW, {"weights": b"weights"})
+    status, out, err = zoo(capsys, "remove", "tiny:far", "--dry-run")
+    assert (status, out, err.startswith("delete "), err.endswith(" (7 B)\n")) == (0, "", True, True)
+    planned = json.loads(zoo(capsys, "remove", "tiny:far", "--dry-run", "--json")[1])
+    assert (planned["name"], planned["size"], planned["deleted"]) == ("tiny:far", 7, False)
+    assert zoo(capsys, "remove", "tiny:far")[0] == 2
+    assert json.loads(zoo(capsys, "remove", "tiny:far", "--yes", "--json")[1]) == {**planned, "deleted": True}
+    assert [entry.name for entry in cache.entries()] == ["tiny:first"]
+
+
+def test_a_plan_says_where_the_weights_are_or_come_from(site, capsys):
+    assert "tiny:first: " in (out := zoo(capsys, "pull", "tiny:first", "--dry-run")[1])
+    assert "bundled with the plugin 'tiny': they are here already\n" in out
+    out = zoo(capsys, "pull", "tiny:far", "--dry-run")[1]
+    assert out.startswith(f"tiny:far: 7 B (7 bytes) to download from the Hub, toys/tiny at {NEW}\n")
+    cached("toys/tiny", NEW, {"weights": b"weights"})
+    assert zoo(capsys, "pull", "tiny:far", "--dry-run")[1].startswith("tiny:far: 7 B, downloaded already\n")
+
+
+def test_the_same_revision_is_told_everywhere(site, capsys):
+    presets = json.loads(zoo(capsys, "info", "tiny", "--json")[1])["presets"]
+    told = {preset["variant"]: preset["revision"] for preset in presets}
+    pulled = {name: json.loads(zoo(capsys, "pull", f"tiny:{name}", "--dry-run", "--json")[1]) for name in told}
+    assert told == {name: plan["revision"] for name, plan in pulled.items()} == {"first": None, "far": NEW}
+
+
+def test_names_in_the_cache_are_those_of_the_list(site, only_fake_plugins, capsys):
+    assert zoo(capsys, "cache", "verify")[1].split() == ["PRESET", "STATUS", "REASON", "tiny:first", "ok", "-"]
+    rival = manifest.render(Manifest("rival", models=(Model("tiny", "zoo_rival.parts:Tiny", "testing"),)))
+    only_fake_plugins.add("rival", manifest=rival)
+    assert [entry.name for entry in cache.entries()] == ["tiny/tiny:first"]
 
 
 def test_pruning_an_empty_cache_does_nothing(site):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ def test_every_commands_help_has_an_example_that_names_it(command: str, capsys: 
     status, out, _ = zoo(capsys, *command.split(), "--help")
     assert status == 0
     assert re.search(rf"Examples?:\n +zoo {command}", out)
+
+
+@pytest.mark.parametrize("group", ["", "cache", "manifest", "registry", "tiny"])
+def test_every_groups_help_has_an_example(group: str, only_fake_plugins: FakePlugins, capsys: Captured) -> None:
+    only_fake_plugins.add("tiny")
+    status, out, _ = zoo(capsys, *group.split(), "--help")
+    assert status == 0
+    assert re.search(rf"Examples?:\n +zoo {group}", out)
 
 
 @pytest.mark.parametrize("arguments", [(), ("cache",), ("tiny",)])
@@ -235,6 +244,22 @@ def test_an_unknown_command_or_option_is_one_line_and_status_two(
         assert err.count("\n") == 1
 
 
+def test_a_split_that_is_none_is_refused_first(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, err = zoo(capsys, "evaluate", "nothing", "--split", "tset")
+    message = "zoo: no split 'tset', did you mean 'test'? (one of train, validation, test)\n"
+    assert (status, out, err) == (2, "", message)
+    assert "train, validation or test" in zoo(capsys, "evaluate", "--help")[1]
+
+
+def test_a_path_in_a_message_is_the_one_that_was_typed(
+    only_fake_plugins: FakePlugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("./nowhere", "../nowhere", str(tmp_path / "nowhere")):
+        message = f"zoo: {path}: no preset: there is no run.json\n"
+        assert zoo(capsys, "pull", path) == (1, "", message)
+
+
 def test_debugging_lets_the_traceback_through(
     only_fake_plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -248,9 +273,13 @@ def test_debugging_lets_the_traceback_through(
 def test_an_operating_systems_error_is_one_line(
     only_fake_plugins: FakePlugins, tmp_path: Path, capsys: Captured
 ) -> None:
-    status, _, err = zoo(capsys, "registry", "build", str(tmp_path / "nowhere"))
+    write_project(tmp_path)
+    (tmp_path / "plugins/tiny/zoo_tiny/zoo-plugin.toml").write_text('schema = 1\nplugin = "tiny"\n')
+    (tmp_path / "full" / "registry.toml" / "file").mkdir(parents=True)
+    shutil.move(tmp_path / "plugins", tmp_path / "full")
+    status, _, err = zoo(capsys, "registry", "build", str(tmp_path / "full"))
     assert status == 1
-    assert re.fullmatch(r"zoo: .*No such file or directory.*\n", err)
+    assert re.fullmatch(r"zoo: .*Is a directory.*\n", err)
 
 
 def test_a_plugins_help_is_its_manifests_and_runs_nothing_of_it(
@@ -312,4 +341,4 @@ def test_weights_that_come_with_a_plugin_are_removed_with_it(only_fake_plugins: 
     assert status == 2
     assert "zoo uninstall tiny" in err
     (entry_,) = document(capsys, "cache", "list", "--json")
-    assert (entry_["name"], entry_["source"], entry_["complete"]) == ("tiny/tiny:first", "bundled", True)
+    assert (entry_["name"], entry_["source"], entry_["complete"]) == ("tiny:first", "bundled", True)

@@ -55,6 +55,10 @@ def test_a_manifest_is_written_when_it_is_stale_and_only_then(
     assert main(["manifest", "update"]) == 0
     assert "Doubles its input." in manifest.read_text()
     assert main(["manifest", "check", "plugins/tiny"]) == 0
+    capsys.readouterr()
+    assert main(["manifest", "check", "--json"]) == 0
+    path = str(manifest.relative_to(checkout))
+    assert json.loads(capsys.readouterr().out) == [{"path": path, "current": True}]
     written = manifest.stat().st_mtime_ns
     assert main(["manifest", "update"]) == 0
     assert manifest.stat().st_mtime_ns == written
@@ -73,6 +77,9 @@ def test_the_registry_is_built_and_checked(only_fake_plugins: FakePlugins, tmp_p
     write_project(tmp_path)
     assert main(["registry", "check", str(tmp_path)]) == 1
     assert "zoo registry build" in capsys.readouterr().err
+    assert main(["registry", "check", str(tmp_path), "--json"]) == 1
+    path = str(tmp_path / "registry.toml")
+    assert json.loads(capsys.readouterr().out) == {"path": path, "current": False}
     assert main(["registry", "build", str(tmp_path)]) == 0
     assert main(["registry", "check", str(tmp_path)]) == 0
     capsys.readouterr()
@@ -80,21 +87,29 @@ def test_the_registry_is_built_and_checked(only_fake_plugins: FakePlugins, tmp_p
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["tiny"]
 
 
+def test_there_is_no_registry_outside_a_checkout(tmp_path: Path, capsys: Captured) -> None:
+    for command in ("check", "build"):
+        assert main(["registry", command, str(tmp_path)]) == 1
+        assert f"{tmp_path} is no checkout of the zoo" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_train_passes_on_what_it_is_told(
     only_fake_plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     only_fake_plugins.add("tiny")
-    train = Calls({"epochs": 3, "steps": 30})
+    record = {"model": "tiny/tiny", "settings": {"data": "mnist"}}
+    train = Calls(record)
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert main(["train", "tiny", "--data", "mnist", "--set", "epochs=3", "--set", "note=a=b", "--minutes", "2"]) == 0
     arguments, named = train.calls[0]
     assert arguments == ("tiny", "mnist", {"epochs": "3", "note": "a=b"})
-    assert named == {"out": Path("runs/tiny-mnist"), "init": None, "resume": True, "minutes": 2.0}
+    assert named == {"out": None, "init": None, "resume": True, "minutes": 2.0}
     assert "zoo evaluate ./runs/tiny-mnist --record" in capsys.readouterr().out
     assert main(["train", "tiny", "--out", "elsewhere", "--init", "tiny:first", "--fresh", "--json"]) == 0
     assert train.calls[1][1] == {"out": Path("elsewhere"), "init": "tiny:first", "resume": False, "minutes": None}
-    assert json.loads(capsys.readouterr().out) == {"epochs": 3, "steps": 30}
+    assert json.loads(capsys.readouterr().out) == record
 
 
 def test_evaluate_shows_metrics_beside_the_baseline(
@@ -143,11 +158,24 @@ def test_install_shows_the_command_and_runs_it_with_consent(
     assert execute.calls == []
     assert main(["install", "tiny", "--yes"]) == 0
     assert len(execute.calls) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "installed zoo-tiny 1.0\n"
+    assert captured.err.count(f"pip install --quiet --disable-pip-version-check --no-input {wheel}\n") == 3
+    capsys.readouterr()
+    assert main(["install", "tiny", "--dry-run", "--json"]) == 0
+    (plan,) = json.loads(capsys.readouterr().out)
+    assert (plan["action"], plan["plugins"], plan["commands"][0][-1], plan["done"]) == (
+        "install",
+        ["tiny"],
+        str(wheel),
+        False,
+    )
     only_fake_plugins.add("tiny")
     assert main(["install", "tiny"]) == 0
     captured = capsys.readouterr()
-    assert captured.out == "installed zoo-tiny 1.0\ntiny is installed already\n"
-    assert captured.err.count(f"pip install --quiet --disable-pip-version-check --no-input {wheel}\n") == 3
+    assert captured.out == "tiny is installed already\n"
+    assert main(["install", "tiny", "--json"]) == 0
+    assert [plan["done"] for plan in json.loads(capsys.readouterr().out)] == [True]
 
 
 def test_uninstall_runs_with_consent(
@@ -161,6 +189,10 @@ def test_uninstall_runs_with_consent(
     assert execute.calls == []
     assert main(["uninstall", "tiny", "--yes"]) == 0
     assert len(execute.calls) == 1
+    capsys.readouterr()
+    assert main(["uninstall", "tiny", "--yes", "--json"]) == 0
+    (plan,) = json.loads(capsys.readouterr().out)
+    assert (plan["action"], plan["distribution"], plan["done"]) == ("uninstall", "zoo-tiny", True)
 
 
 def test_prune_shows_what_it_would_delete_and_deletes_it_with_consent(

@@ -20,7 +20,7 @@ from PIL import Image
 from zoo_core import data_files, data_readers
 from zoo_core.data import Splits, content_sha256, data_name, load_data
 from zoo_core.datasets import DATASETS, DataFile, Dataset, Edition, find_dataset
-from zoo_core.errors import DataError, DownloadError, IntegrityError, OfflineError
+from zoo_core.errors import DataError, DownloadError, IntegrityError, OfflineError, UsageError
 
 X_TRAIN = np.arange(5 * 4 * 4, dtype="uint8").reshape(5, 4, 4)
 X_TEST = X_TRAIN[:2] + 100
@@ -105,7 +105,7 @@ def test_data_measured_on_another_split_and_fewer_examples(tmp_path: Path) -> No
     measured = data.measured_on("train", limit=3)
     np.testing.assert_array_equal(measured.test, data.train[:3])
     np.testing.assert_array_equal(measured.test_labels, [0, 1, 2])
-    with pytest.raises(DataError, match="no split"):
+    with pytest.raises(UsageError, match="no split"):
         data.measured_on("holdout")
     with pytest.raises(DataError, match="0 examples"):
         data.measured_on("test", limit=0)

@@ -30,7 +30,6 @@ PAGES = sorted(
     for pattern in ("README*.md", "docs/*.md", "plugins/*/README.md")
     for path in CHECKOUT.glob(pattern)
 )
-SAMPLES = "docs/samples.png"
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`([\w./-]+\.(?:py|toml))`.*[:：]$")
@@ -125,8 +124,6 @@ def test_links_lead_to_files_and_headings(page: str) -> None:
             continue
         path, _, heading = link.partition("#")
         target = (here / path).resolve() if path else CHECKOUT / page
-        if target == CHECKOUT / SAMPLES and not target.is_file() and not has_presets("glow"):
-            continue  # drawn by the first preset
         assert target.is_relative_to(CHECKOUT), link
         assert target.is_file(), link
         assert not heading or heading in headings(target), link
@@ -211,7 +208,10 @@ def has_presets(*names: str) -> bool:
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in ("docs/plugins.md", "README.zh-CN.md")])
 def test_python_in_the_docs_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = [block.text for block in blocks(text_of(page), "python") if not block.file]
-    if not has_presets(*_LOADED.findall("".join(code))):
+    presets = _LOADED.findall("".join(code))
+    if page == "README.md":
+        assert has_presets(*presets), f"not bundled: one of {presets}"
+    elif not has_presets(*presets):
         pytest.skip(f"{page} loads presets that are not bundled yet")
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}

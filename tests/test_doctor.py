@@ -81,7 +81,11 @@ def test_an_old_keras_is_an_error(versions: dict[str, str], only_fake_plugins: F
 def test_a_backend_that_is_missing_is_an_error(
     versions: dict[str, str], only_fake_plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert finding("backend").detail == "tensorflow 2.21.0"
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", "/nowhere")
+    assert finding("backend").detail == "tensorflow 2.21.0; tensorflow will compute"
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert finding("backend").detail == "tensorflow 2.21.0; tensorflow will compute, as KERAS_BACKEND says"
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert finding("backend").status == "error"
     monkeypatch.delenv("KERAS_BACKEND")
@@ -106,7 +110,7 @@ def test_an_unreadable_registry_is_an_error(only_fake_plugins: FakePlugins) -> N
 def test_incomplete_weights_are_an_error(only_fake_plugins: FakePlugins) -> None:
     package = only_fake_plugins.add("tiny")
     (package / "presets" / "tiny-first").mkdir(parents=True)
-    found = finding("weights tiny/tiny:first")
+    found = finding("weights tiny:first")
     assert (found.status, "zoo pull tiny" in found.fix) == ("error", True)
 
 

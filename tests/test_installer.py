@@ -198,6 +198,21 @@ def test_uv_is_used_where_it_is(registry: Path, here: Path, monkeypatch: pytest.
     assert {"--compile-bytecode", sys.executable} < set(command)
 
 
+def test_uv_gets_the_constraints_that_pip_reads_by_itself(
+    registry: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(registry.parent)
+    monkeypatch.setenv("PIP_CONSTRAINT", "file:///a%20b/pins.txt more.txt")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with_pip, with_uv = Recorder(), Recorder()
+    installer.execute(installer.plan_install("tiny"), with_pip)
+    assert with_pip.commands[0].count("--constraint") == 1
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name == "uv" else None)
+    installer.execute(installer.plan_install("tiny"), with_uv)
+    named = ["--constraint", "/a b/pins.txt", "--constraint", "more.txt"]
+    assert list(with_uv.commands[0][-6:-1]) == [*named, "--constraint"]
+
+
 def test_where_nothing_can_be_installed_it_says_what_to_do(
     registry: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_current_registry_passes_and_a_stale_one_is_refused(checkout: Path) ->
 
 
 def test_a_checkout_without_plugins_has_an_empty_registry(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
     assert registry_file.read(written(tmp_path)) == ()
 
 

@@ -39,7 +39,7 @@ def choose() -> str:
     if named:
         _check(named)
         return named
-    usual = _in_keras_json() or BACKENDS[0]
+    usual = in_keras_json() or BACKENDS[0]
     chosen = next((name for name in (usual, *BACKENDS) if name in BACKENDS and _is_installed(name)), None)
     if chosen is None or not _is_installed("keras"):
         raise BackendError("no Keras backend is installed", install_command(BACKENDS[0]))
@@ -102,7 +102,8 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _in_keras_json() -> str | None:
+def in_keras_json() -> str | None:
+    """The backend that the user's keras.json names; None without one that the zoo supports."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     try:
         name = json.loads((Path(home) / "keras.json").read_text())["backend"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zoo_core import hub, index
 from zoo_core.errors import UsageError
+from zoo_core.listing import shortest_names
 from zoo_core.presets import PresetFolder
 from zoo_core.pulling import mending, preset_folder
 from zoo_core.records import Plugin, Preset
@@ -27,9 +28,13 @@ _ABANDONED_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A preset on the disk; `source` is "bundled" or "hub", `complete` is about sizes, `fix` mends a damaged one."""
+    """A preset on the disk, by its shortest name; `source` is "bundled" or "hub", `complete` is about sizes.
+
+    `fix` says what mends it where it is damaged.
+    """
 
     name: str
+    plugin: str
     source: str
     path: Path
     complete: bool
@@ -49,12 +54,14 @@ class Pruning:
 def entries() -> tuple[Entry, ...]:
     """The presets that are on the disk, wholly or in part: pulled from the Hub, or bundled with an installed plugin."""
     found = []
+    names = shortest_names(index.plugins())
     for plugin, preset in _presets():
         folder = preset_folder(plugin, preset)
         if folder is not None and folder.is_dir():
             complete = PresetFolder(folder).is_complete(preset.files)
             source, fix = "bundled" if preset.folder else "hub", mending(plugin, preset)
-            found.append(Entry(f"{plugin.name}/{preset.name}", source, folder, complete, fix, preset))
+            name = f"{names[plugin.name, preset.model]}:{preset.variant}"
+            found.append(Entry(name, plugin.name, source, folder, complete, fix, preset))
     return tuple(found)
 
 
@@ -63,11 +70,16 @@ def verify(entry: Entry) -> None:
     PresetFolder(entry.path, entry.fix).verify(entry.preset.files)
 
 
+def check_removable(entry: Entry) -> None:
+    """Raise UsageError for a preset that is part of its plugin."""
+    if entry.source != "hub":
+        fix = f"zoo uninstall {entry.plugin} removes both"
+        raise UsageError(f"{entry.name} is part of the plugin '{entry.plugin}'", fix)
+
+
 def remove(entry: Entry) -> int:
     """Delete a preset that was pulled from the Hub; the bytes freed. Raises UsageError for a bundled one."""
-    if entry.source != "hub":
-        plugin = entry.name.partition("/")[0]
-        raise UsageError(f"{entry.name} is part of its plugin", f"zoo uninstall {plugin}")
+    check_removable(entry)
     return _delete([entry.preset.revision])
 
 

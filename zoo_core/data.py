@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo_core.datasets import DATASETS, Dataset, Edition, find_dataset
-from zoo_core.errors import DataError
+from zoo_core.errors import DataError, UsageError
+from zoo_core.text import clean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,9 +38,8 @@ class Splits:
     validation_labels: Array | None = None
 
     def part(self, split: str) -> tuple[Array, Array | None]:
-        """The examples and labels of one split; raises DataError where there is no such split."""
-        if split not in SPLITS:
-            raise DataError(f"'{split}' is no split of {self.name}", f"splits: {', '.join(SPLITS)}")
+        """The examples and labels of one split; raises UsageError for no split, DataError where the data has none."""
+        check_split(split)
         examples = getattr(self, split)
         if examples is None:
             raise DataError(
@@ -63,6 +63,14 @@ class Splits:
     def sizes(self) -> dict[str, int]:
         """How many examples each split has."""
         return {split: len(getattr(self, split)) for split in SPLITS if getattr(self, split) is not None}
+
+
+def check_split(split: str) -> None:
+    """Raise UsageError unless this is the name of a split."""
+    from zoo_core.names import suggest
+
+    if split not in SPLITS:
+        raise UsageError(f"no split '{clean(split)}'{suggest(split, SPLITS)}", f"one of {', '.join(SPLITS)}")
 
 
 def load_data(source: str | os.PathLike[str], *, size: int = 0, validation: int = 0) -> Splits:
@@ -107,6 +115,7 @@ def _load_named(name: str) -> Splits:
 
 def _load_path(path: Path, size: int) -> Splits:
     from zoo_core import data_readers
+    from zoo_core.names import shown_path
 
     if known := _recognise(path):
         return _load_dataset(*known)
@@ -115,7 +124,9 @@ def _load_path(path: Path, size: int) -> Splits:
     elif path.is_file():
         arrays = data_readers.read_npz(path)
     else:
-        raise DataError(f"{path} does not exist", "give a data set's name, a FILE.npz or a folder of images")
+        raise DataError(
+            f"{shown_path(path)} does not exist", "give a data set's name, a FILE.npz or a folder of images"
+        )
     return _splits(_slug(path), "unknown", arrays, str(path))
 
 

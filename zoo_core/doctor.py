@@ -6,13 +6,13 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from zoo_core import cache, hub, index, installer, paths, probe
-from zoo_core.backend import BACKENDS, install_command
+from zoo_core.backend import BACKENDS, in_keras_json, install_command
 from zoo_core.errors import InstallError, RegistryError, ZooError
 from zoo_core.records import Plugin
 from zoo_core.text import human_size, plural
@@ -82,7 +82,14 @@ def _backend() -> Finding:
     if chosen and not versions.get(chosen):
         detail = f"KERAS_BACKEND is {chosen!r}, installed is {found}"
         return Finding("backend", "error", detail, f"unset KERAS_BACKEND, or set it to one of {', '.join(BACKENDS)}")
-    return Finding("backend", "ok", f"{found}{f'; KERAS_BACKEND is {chosen}' if chosen else ''}")
+    computing = f"{chosen} will compute, as KERAS_BACKEND says" if chosen else f"{_usual(versions)} will compute"
+    return Finding("backend", "ok", f"{found}; {computing}")
+
+
+def _usual(versions: Mapping[str, str | None]) -> str:
+    """The backend that `backend.choose` would take of these where KERAS_BACKEND is not set."""
+    usual = in_keras_json() or BACKENDS[0]
+    return next(name for name in (usual, *BACKENDS) if versions[name])
 
 
 def _environment() -> Finding:

@@ -48,8 +48,11 @@ def evaluate(
 
     `limit` measures the first so many examples only. `record` writes the result into the preset's run.json and card,
     with that of the untrained model among the baselines: for the plugin's author, who runs `zoo manifest update` next.
-    Raises EvaluationError, DataError.
+    Raises UsageError for no split, EvaluationError, DataError.
     """
+    from zoo_core.data import check_split
+
+    check_split(split)
     folder = _folder(reference)
     held = read_record(folder)
     measured, recipe = _measure(reference, held, data, split, seed, limit)

@@ -86,7 +86,7 @@ def execute(plan: Plan, run: Run | None = None) -> None:
     check_environment()
     with _constraints() as constraints:
         for command in plan.commands:
-            held = ("--constraint", str(constraints)) if plan.action == "install" else ()
+            held = _held(command, constraints) if plan.action == "install" else ()
             if status := (run or _run)([*command, *held]):
                 raise InstallError(
                     f"this failed with status {status}: {shlex.join(command)}", "its own message is above"
@@ -188,6 +188,16 @@ def _installed_core() -> str | None:
         return version("zoo-core")
     except PackageNotFoundError:
         return None
+
+
+def _held(command: Sequence[str], constraints: Path) -> Arguments:
+    """The options that hold versions: these, and for uv those in $PIP_CONSTRAINT, which pip reads by itself."""
+    from urllib.request import url2pathname
+
+    named = os.environ.get("PIP_CONSTRAINT", "").split() if Path(command[0]).stem == "uv" else []
+    # pip takes several, divided by spaces; a path with spaces is written as an address.
+    paths = [url2pathname(name.removeprefix("file://")) if name.startswith("file://") else name for name in named]
+    return tuple(word for path in [*paths, str(constraints)] for word in ("--constraint", path))
 
 
 @contextmanager

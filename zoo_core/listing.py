@@ -159,7 +159,7 @@ def _full_preset_row(plugin: Plugin, preset: Preset) -> Row:
         "parameters": preset.parameters,
         "data": preset.data,
         "repo": preset.repo,
-        "revision": preset.revision,
+        "revision": preset.revision or None,
         "files": [asdict(file) for file in preset.files],
     }
 

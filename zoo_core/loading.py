@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core.config import STORAGES, Config, check_plain, parse_config
 from zoo_core.errors import NameNotFoundError, PresetError
 from zoo_core.files import parse_json, render_json
-from zoo_core.names import is_path
+from zoo_core.names import is_path, shown_path
 from zoo_core.presets import CONFIG_FILE, WEIGHTS_FILE, PresetFolder, write_preset
 from zoo_core.records import File
 from zoo_core.safetensors_file import Header, arrays, parse_header
@@ -106,7 +106,7 @@ class _Preset:
     header: Header
 
     def path(self, file: str) -> str:
-        return str(self.folder / file)
+        return shown_path(self.folder / file)
 
     def specs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Dtype and shape of every tensor as the model should have it."""
@@ -125,11 +125,11 @@ def _read(name: str | os.PathLike[str]) -> _Preset:
     folder, files, model = _find(name)
     contents = folder.contents(files)
     if missing := {CONFIG_FILE, WEIGHTS_FILE} - contents.keys():
-        raise PresetError(f"{folder.path}: {', '.join(sorted(missing))} is not among the preset's files")
-    config = parse_config(contents[CONFIG_FILE], str(folder.path / CONFIG_FILE))
+        raise PresetError(f"{shown_path(folder.path)}: {', '.join(sorted(missing))} is not among the preset's files")
+    config = parse_config(contents[CONFIG_FILE], shown_path(folder.path / CONFIG_FILE))
     if model not in ("", config.model):
-        raise PresetError(f"{folder.path / CONFIG_FILE}: model: expected {model}, found {config.model}")
-    header = parse_header(contents[WEIGHTS_FILE], str(folder.path / WEIGHTS_FILE))
+        raise PresetError(f"{shown_path(folder.path / CONFIG_FILE)}: model: expected {model}, found {config.model}")
+    header = parse_header(contents[WEIGHTS_FILE], shown_path(folder.path / WEIGHTS_FILE))
     return _Preset(folder.path, config, contents[WEIGHTS_FILE], header)
 
 

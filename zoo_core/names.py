@@ -125,6 +125,12 @@ def is_path(value: str | os.PathLike[str]) -> bool:
     return isinstance(value, PurePath) or (isinstance(value, str) and value.startswith(_PATH_STARTS))
 
 
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """A path as a message shows it and as it may be typed again: a relative one starts with `./`."""
+    shown = clean(os.fspath(path))
+    return shown if is_path(shown) else f"./{shown}"
+
+
 def suggest(name: str, candidates: Iterable[str]) -> str:
     """The nearest candidate as ", did you mean 'x'?", or "" where none is near; case does not count."""
     from difflib import get_close_matches

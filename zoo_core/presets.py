@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import files as on_disk
 from zoo_core.config import LARGEST_JSON, SCHEMA, Config, json_table, parse_config, render_config
 from zoo_core.errors import IntegrityError, PresetError
-from zoo_core.names import is_item_name
+from zoo_core.names import is_item_name, shown_path
 from zoo_core.records import File
 from zoo_core.text import clean
 
@@ -33,16 +33,16 @@ class PresetFolder:
 
     def config(self) -> Config:
         """What config.json says; raises PresetError where it is missing or malformed."""
-        return parse_config(self._small_file(CONFIG_FILE), str(self.path / CONFIG_FILE))
+        return parse_config(self._small_file(CONFIG_FILE), shown_path(self.path / CONFIG_FILE))
 
     def run(self) -> dict[str, Any]:
         """What run.json says; raises PresetError where it is missing or malformed."""
-        return json_table(self._small_file(RUN_FILE), str(self.path / RUN_FILE))
+        return json_table(self._small_file(RUN_FILE), shown_path(self.path / RUN_FILE))
 
     def files(self) -> tuple[File, ...]:
         """The files with size and sha256 as run.json records them; raises PresetError where it does not."""
         recorded = self.run().get("files")
-        where = str(self.path / RUN_FILE)
+        where = shown_path(self.path / RUN_FILE)
         if not isinstance(recorded, dict) or not {CONFIG_FILE, WEIGHTS_FILE} <= recorded.keys():
             raise PresetError(f"{where}: no size and sha256 of {CONFIG_FILE} and {WEIGHTS_FILE} under 'files'")
         return tuple(_file(name, entry, where) for name, entry in recorded.items())
@@ -89,7 +89,9 @@ class PresetFolder:
             raise self._damage(file, f"sha256 {clean(file.sha256)[:64]}", found)
 
     def _damage(self, file: File, expected: str, found: str) -> IntegrityError:
-        return IntegrityError(f"{self.path}/{clean(file.name)[:200]}: expected {expected}, found {found}", self.fix)
+        return IntegrityError(
+            f"{shown_path(self.path)}/{clean(file.name)[:200]}: expected {expected}, found {found}", self.fix
+        )
 
     def _read(self, file: File) -> bytearray:
         content = bytearray(file.size)
@@ -112,13 +114,13 @@ class PresetFolder:
         path = self.path / name
         try:
             if not path.is_file():
-                raise PresetError(f"{self.path}: no preset: there is no {name}")
+                raise PresetError(f"{shown_path(self.path)}: no preset: there is no {name}")
             with path.open("rb") as file:
                 content = file.read(LARGEST_JSON + 1)
         except OSError as error:
-            raise PresetError(f"{path}: cannot be read: {error.strerror}") from None
+            raise PresetError(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
         if len(content) > LARGEST_JSON:
-            raise PresetError(f"{path}: larger than {LARGEST_JSON} bytes")
+            raise PresetError(f"{shown_path(path)}: larger than {LARGEST_JSON} bytes")
         return content
 
 

@@ -17,7 +17,7 @@ from zoo_core.records import Plugin, Source
 from zoo_core.schema import is_relative_folder
 from zoo_core.text import clean
 
-__all__ = ["FILE_NAME", "Plugin", "Source", "build", "check", "read"]
+__all__ = ["FILE_NAME", "Plugin", "Source", "build", "check", "is_current", "read"]
 
 FILE_NAME = "registry.toml"
 
@@ -40,8 +40,11 @@ def read(path: Path) -> tuple[Plugin, ...]:
 def build(root: Path) -> str:
     """The registry of the plugins in a checkout, out of `plugins/*/pyproject.toml` and their manifests.
 
-    Raises RegistryError where one of them is missing or malformed.
+    Raises RegistryError where one of them is missing or malformed, and where there is no plugins/.
     """
+    if not (root / "plugins").is_dir():
+        where = clean(str(root.absolute()))
+        raise RegistryError(f"{where} is no checkout of the zoo: it has no folder plugins/", "give the checkout's PATH")
     try:
         entries = [_rendered(pyproject, root) for pyproject in sorted(root.glob("plugins/*/pyproject.toml"))]
     except ManifestError as error:
@@ -51,9 +54,14 @@ def build(root: Path) -> str:
 
 def check(root: Path) -> None:
     """Raise RegistryError unless the checkout's registry.toml is what `build` would make now."""
-    path = root / FILE_NAME
-    if not path.is_file() or path.read_text(encoding="utf-8") != build(root):
-        raise RegistryError(f"{clean(str(path))} is stale", "zoo registry build")
+    if not is_current(root):
+        raise RegistryError(f"{clean(str(root / FILE_NAME))} is stale", "zoo registry build")
+
+
+def is_current(root: Path) -> bool:
+    """Whether the checkout's registry.toml is what `build` would make now; raises RegistryError as `build` does."""
+    path, wanted = root / FILE_NAME, build(root)
+    return path.is_file() and path.read_text(encoding="utf-8") == wanted
 
 
 def _plugins(values: dict[str, Any], where: str) -> tuple[Plugin, ...]:

@@ -19,6 +19,11 @@ SAMPLE_FOLDER = "samples"
 _OTHER_FOLDER = "choose another folder with --out"
 
 
+def default_folder(model: str, data: str) -> Path:
+    """Where a run of a model (`plugin/name`) on data of this name goes if nothing else is said: runs/NAME-DATA."""
+    return Path("runs", f"{model.rpartition('/')[2]}-{data}")
+
+
 @contextlib.contextmanager
 def opened(folder: Path, resume: bool) -> Iterator[None]:
     """Make the folder, refuse one that is not ours to write to, and keep every other training out of it.

@@ -14,7 +14,7 @@ from zoo_core.checkpoints import Checkpoint, Position, latest_checkpoint, restor
 from zoo_core.errors import RecipeError, TrainingInterrupted
 from zoo_core.progress import Mode, open_progress
 from zoo_core.recipes import Recipe, Task, default_data, find_recipe, make_recipe
-from zoo_core.run_folder import CHECKPOINT_FOLDER, continued, cut_history, opened
+from zoo_core.run_folder import CHECKPOINT_FOLDER, continued, cut_history, default_folder, opened
 from zoo_core.runs import Record, new_record
 from zoo_core.signals import Signals, caught_signals
 from zoo_core.text import plural
@@ -31,7 +31,7 @@ def train(
     data: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     init: str | Path | None = None,
     resume: bool = True,
     minutes: float | None = None,
@@ -40,9 +40,10 @@ def train(
 ) -> Record:
     """Train a model of the zoo by its recipe into the folder `out`, and return the run's record.
 
-    `data` is a data set's name, a FILE.npz or a FOLDER (default: the recipe's), `settings` override the recipe's,
-    `init` is a preset (name or folder) to start from. Where `out` holds this very run, it goes on from its last
-    checkpoint to the same result as an uninterrupted run; `minutes` ends this call early, in a state that can go on.
+    `out` is runs/NAME-DATA by default. `data` is a data set's name, a FILE.npz or a FOLDER (default: the recipe's),
+    `settings` override the recipe's, `init` is a preset (name or folder) to start from. Where `out` holds this very
+    run, it goes on from its last checkpoint to the same result as an uninterrupted run; `minutes` ends this call early,
+    in a state that can go on.
     Checkpoints are written after every epoch and, inside long ones, every `checkpoint_minutes`. Without `resume`, a run
     that `out` holds is given up for a new one.
 
@@ -52,7 +53,7 @@ def train(
     task = find_recipe(reference) if isinstance(reference, str) else reference
     source = data or (settings or {}).get("data") or default_data(task.recipe)
     recipe = _prepared(task, source, settings or {})
-    folder = Path(out).expanduser()
+    folder = default_folder(task.name, recipe.data) if out is None else Path(out).expanduser()
     with opened(folder, resume), caught_signals() as signals:
         run = _start(task, recipe, source, folder, init, signals, progress)
         run = replace(run, deadline=deadline, checkpoint_seconds=60 * checkpoint_minutes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 
 from zoo_core import safetensors_file
 from zoo_core.batches import Batches
-from zoo_core.errors import RecipeError, TrainingInterrupted, WeightsError
+from zoo_core.errors import DataError, RecipeError, TrainingInterrupted, WeightsError
 from zoo_core.loading import load
 from zoo_core.recipes import Task
 from zoo_core.tensors import tensor_arrays
@@ -359,3 +360,29 @@ def test_model_and_recipe_without_a_plugin_can_be_trained(
     task = Task("lab/cat", pets.Cat, pets.CatRecipe)
     record = train(task, make_data(), {"epochs": 1}, out=tmp_path / "run", progress="none")
     assert (record["model"], record["epochs"]) == ("lab/cat", 1)
+
+
+def test_a_run_goes_by_default_into_a_folder_of_its_model_and_data(
+    pets: Any, make_data: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo_core.training import train
+
+    monkeypatch.chdir(tmp_path)
+    dusk, dawn, noon = (str(make_data(f"{name}.npz")) for name in ("dusk", "dawn", "noon"))
+    train("pets/cat", dusk, {"epochs": 1}, progress="none")
+    train("pets/cat", None, {"epochs": 1, "data": dawn}, progress="none")
+    lab_recipe = dataclasses.make_dataclass(
+        "R", [("data", str, noon)], bases=(pets.CatRecipe,), frozen=True, kw_only=True
+    )
+    train(Task("lab/cat", pets.Cat, lab_recipe), None, {"epochs": 1}, progress="none")
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["cat-dawn", "cat-dusk", "cat-noon"]
+
+
+def test_data_that_is_not_there_is_named_as_it_was_typed(
+    pets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo_core.training import train
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"^\./none does not exist"):
+        train("pets/cat", "./none", progress="none")

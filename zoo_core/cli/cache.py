@@ -10,7 +10,12 @@ from zoo_core.cli import output
 from zoo_core.cli.groups import Group
 from zoo_core.cli.output import examples
 
-app = typer.Typer(add_completion=False, cls=Group, help="Look at, check and tidy up the weights here.")
+app = typer.Typer(
+    add_completion=False,
+    cls=Group,
+    help="Look at, check and tidy up the weights here.",
+    epilog=examples("zoo cache list", "zoo cache verify"),
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -70,7 +75,7 @@ def verify(as_json: Json = False) -> None:
         output.show_json([{"name": name, "error": error} for name, error in found.items()])
     elif found:
         cells = [[name, "error" if error else "ok", error or ""] for name, error in found.items()]
-        output.show_table(("preset", "state", "reason"), cells)
+        output.show_table(("preset", "status", "reason"), cells)
     else:
         output.note("No weights are here yet; zoo pull gets some.")
     if any(found.values()):

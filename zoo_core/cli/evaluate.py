@@ -32,7 +32,7 @@ def evaluate(
             autocompletion=complete.data_sets,
         ),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="train or test.")] = "test",
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="train, validation or test.")] = "test",
     seed: Annotated[int, typer.Option(metavar="N", help="The seed of whatever is random in the measurement.")] = 0,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Measure the first N examples only.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Write the result into the preset's run.json.")] = False,
@@ -46,11 +46,13 @@ def evaluate(
     By its recipe's metrics, beside what a trivial model reaches.
     """
     from zoo_core import backend, evaluation
+    from zoo_core.data import check_split
     from zoo_core.errors import UsageError
     from zoo_core.pulling import pull
 
     if verify and (record or limit or seed or split != "test"):
         raise UsageError("--verify measures as recorded: it takes no --record, --limit, --seed or --split")
+    check_split(split)
     # What is wrong with the name or the files is to be said before seconds are spent on loading Keras.
     pull(name)
     backend.loading_notice()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from zoo_core.cli.output import examples
 from zoo_core.errors import ZooError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class PluginGroup(Group):
         super().__init__(
             name=plugin.name,
             help=_literal(plugin.summary),
+            epilog=examples(*_examples(plugin)),
             rich_help_panel=PANEL,
             commands={command.name: TyperCommand(command.name, help=_literal(command.summary)) for command in commands},
         )
@@ -46,6 +48,12 @@ class PluginGroup(Group):
             if not ctx.resilient_parsing:
                 raise
         return super().resolve_command(ctx, args)
+
+
+def _examples(plugin: Plugin) -> list[str]:
+    """Lines that need nothing but the manifest."""
+    commands = plugin.manifest.commands if plugin.manifest else ()
+    return [*(f"zoo {plugin.name} {command.name} --help" for command in commands[:1]), f"zoo info {plugin.name}"]
 
 
 def _commands(plugin: Plugin) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def install(
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document: a plan for each name.")] = False,
 ) -> None:
     """Install plugins.
 
@@ -33,15 +34,14 @@ def install(
     from zoo_core.index import find_plugin
     from zoo_core.names import is_path
 
+    done = []
     for name in names:
-        if not is_path(name) and find_plugin(name).installed:
-            print(f"{name} is installed already")
-            continue
-        plan = installer.plan_install(name)
-        output.describe(plan)
-        if dry_run:
-            continue
-        if not yes:
-            output.confirm("Install it?")
-        installer.execute(plan)
-        print(f"installed {plan.distribution} {plan.version}")
+        if not is_path(name) and (plugin := find_plugin(name)).installed:
+            there = installer.Plan((name,), plugin.distribution, plugin.version, str(plugin.package or ""), ())
+            done.append(output.plan_document(there, done=True))
+            if not as_json:
+                print(f"{name} is installed already")
+        else:
+            done.append(output.carry_out(installer.plan_install(name), yes, dry_run, as_json))
+    if as_json:
+        output.show_json(done)

@@ -8,10 +8,16 @@ from typing import Annotated
 
 import typer
 
+from zoo_core.cli import output
 from zoo_core.cli.groups import Group
 from zoo_core.cli.output import examples
 
-app = typer.Typer(add_completion=False, cls=Group, help="For authors: a plugin's snapshot, zoo-plugin.toml.")
+app = typer.Typer(
+    add_completion=False,
+    cls=Group,
+    help="For authors: a plugin's snapshot, zoo-plugin.toml.",
+    epilog=examples("zoo manifest update plugins/glow"),
+)
 
 Projects = Annotated[
     list[Path] | None,
@@ -37,12 +43,19 @@ def update(projects: Projects = None) -> None:
             print(f"{path} is written")
 
 
-@app.command("check", epilog=examples("zoo manifest check", "zoo manifest check plugins/glow"))
-def check(projects: Projects = None) -> None:
+@app.command("check", epilog=examples("zoo manifest check", "zoo manifest check plugins/glow --json"))
+def check(
+    projects: Projects = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
     """Fail where zoo-plugin.toml is not up to date."""
     from zoo_core.errors import ManifestError
 
-    stale = [str(path) for path, text in _manifests(projects) if not _is_current(path, text)]
+    current = {str(path): _is_current(path, text) for path, text in _manifests(projects)}
+    stale = [path for path, up_to_date in current.items() if not up_to_date]
+    if as_json:
+        output.show_json([{"path": path, "current": up_to_date} for path, up_to_date in current.items()])
+        raise typer.Exit(1 if stale else 0)
     if stale:
         raise ManifestError(f"not up to date: {', '.join(stale)}", "zoo manifest update")
     print("all manifests are up to date")

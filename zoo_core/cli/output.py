@@ -71,6 +71,34 @@ def describe(plan: Plan) -> None:
     note(f"from {plan.origin}\n{plan}")
 
 
+def carry_out(plan: Plan, yes: bool, dry_run: bool, as_json: bool) -> dict[str, Any]:
+    """Describe a plan, ask, do it unless it's a `dry_run`, and say so; the plan, and whether it is done, as JSON."""
+    from zoo_core import installer
+
+    if not (as_json and (yes or dry_run)):
+        describe(plan)
+    if not (yes or dry_run):
+        confirm(f"{plan.action.capitalize()} it?")
+    if not dry_run:
+        installer.execute(plan)
+    if not (as_json or dry_run):
+        print(f"{plan.action}ed {plan.distribution} {plan.version}")
+    return plan_document(plan, done=not dry_run)
+
+
+def plan_document(plan: Plan, done: bool) -> dict[str, Any]:
+    """A plan as JSON has it; `done` says that nothing of it is left to do."""
+    return {
+        "action": plan.action,
+        "plugins": list(plan.plugins),
+        "distribution": plan.distribution,
+        "version": plan.version,
+        "origin": plan.origin,
+        "commands": [list(command) for command in plan.commands],
+        "done": done,
+    }
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows under headings: in colour on a terminal, as aligned text where stdout is a pipe or a file."""
     filled = [[cell or "-" for cell in row] for row in rows]

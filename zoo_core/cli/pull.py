@@ -13,7 +13,7 @@ from zoo_core.cli.output import examples
 
 if TYPE_CHECKING:
     from zoo_core.pulling import Plan, Pulled
-    from zoo_core.records import File
+    from zoo_core.records import File, Preset
 
 app = typer.Typer(add_completion=False)
 
@@ -61,19 +61,29 @@ def _confirm(yes: bool, plan: Plan) -> bool:
 
 
 def _show_plan(plan: Plan, as_json: bool) -> None:
-    from zoo_core.text import human_size
-
     if as_json:
         output.show_json(_plan_document(plan))
         return
     if plan.install:
         output.describe(plan.install)
-    if plan.download and plan.preset:
-        print(f"download {human_size(plan.download)} from {plan.preset.repo} at {plan.preset.revision}")
     if plan.preset:
+        print(_whereabouts(plan, plan.preset))
         print(f"check size and sha256 of {', '.join(file.name for file in plan.preset.files)}")
     else:
         print(f"{plan.plugin.name}/{plan.model.name} has no trained weights to get")
+
+
+def _whereabouts(plan: Plan, preset: Preset) -> str:
+    """Where a preset's weights are, or have to come from."""
+    from zoo_core.text import human_size
+
+    name, size = preset.name, human_size(preset.size)
+    if plan.source == "hub" and not plan.present:
+        return f"{name}: {size} ({preset.size} bytes) to download from the Hub, {preset.repo} at {preset.revision}"
+    if plan.source == "hub":
+        return f"{name}: {size}, downloaded already"
+    here = "they are here already" if plan.present else "they come with it"
+    return f"{name}: {size}, bundled with the plugin '{plan.plugin.name}': {here}"
 
 
 def _show(pulled: Pulled) -> None:

@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
+from zoo_core.cli import output
 from zoo_core.cli.groups import Group
 from zoo_core.cli.output import examples
 
-app = typer.Typer(add_completion=False, cls=Group, help="For maintainers: the list of plugins, registry.toml.")
+app = typer.Typer(
+    add_completion=False,
+    cls=Group,
+    help="For maintainers: the list of plugins, registry.toml.",
+    epilog=examples("zoo registry build"),
+)
 
 Root = Annotated[Path, typer.Argument(metavar="PATH", help="The checkout, with the plugins in plugins/.")]
 
@@ -28,10 +34,18 @@ def build(root: Root = Path()) -> None:
     print(f"{root / registry_file.FILE_NAME} is written")
 
 
-@app.command("check", epilog=examples("zoo registry check"))
-def check(root: Root = Path()) -> None:
+@app.command("check", epilog=examples("zoo registry check", "zoo registry check --json"))
+def check(
+    root: Root = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
     """Fail where registry.toml is not up to date."""
     from zoo_core import registry_file
 
+    path = root / registry_file.FILE_NAME
+    if as_json:
+        current = registry_file.is_current(root)
+        output.show_json({"path": str(path), "current": current})
+        raise typer.Exit(0 if current else 1)
     registry_file.check(root)
-    print(f"{root / registry_file.FILE_NAME} is up to date")
+    print(f"{path} is up to date")

@@ -58,18 +58,18 @@ def train(
     zoo_core.load("./runs/...") loads it, zoo evaluate measures it.
     """
     from zoo_core import backend, index
-    from zoo_core.data import data_name
+    from zoo_core.names import shown_path
+    from zoo_core.run_folder import default_folder
     from zoo_core.training import train as train_model
 
-    _, model = index.find_model(name)
-    folder = out or Path("runs", f"{model.name}-{data_name(data)}" if data else model.name)
+    index.find_model(name)  # a misspelt name is met before seconds are spent on loading Keras
     chosen = _parsed(settings or [])
     backend.loading_notice()
-    record = train_model(name, data, chosen, out=folder, init=init, resume=not fresh, minutes=minutes)
+    record = train_model(name, data, chosen, out=out, init=init, resume=not fresh, minutes=minutes)
     if as_json:
         output.show_json(record)
     else:
-        place = folder if folder.is_absolute() else f"./{folder}"
+        place = shown_path(out or default_folder(record["model"], record["settings"]["data"]))
         print(f"{place} is a preset now (measure it: zoo evaluate {place} --record)")
 
 

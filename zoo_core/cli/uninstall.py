@@ -12,7 +12,7 @@ from zoo_core.cli.output import examples
 app = typer.Typer(add_completion=False)
 
 
-@app.command("uninstall", epilog=examples("zoo uninstall glow", "zoo uninstall glow --dry-run"))
+@app.command("uninstall", epilog=examples("zoo uninstall glow", "zoo uninstall glow --dry-run --json"))
 def uninstall(
     names: Annotated[
         list[str],
@@ -20,16 +20,11 @@ def uninstall(
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document: a plan for each name.")] = False,
 ) -> None:
     """Remove plugins, and the weights that they bring along."""
     from zoo_core import installer
 
-    for name in names:
-        plan = installer.plan_uninstall(name)
-        output.describe(plan)
-        if dry_run:
-            continue
-        if not yes:
-            output.confirm("Uninstall it?")
-        installer.execute(plan)
-        print(f"uninstalled {plan.distribution} {plan.version}")
+    done = [output.carry_out(installer.plan_uninstall(name), yes, dry_run, as_json) for name in names]
+    if as_json:
+        output.show_json(done)
