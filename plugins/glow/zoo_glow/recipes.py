@@ -82,36 +82,25 @@ class FlowRecipe(ImageRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlowRecipe(FlowRecipe):
-    """Glow on small images; `levels` must be no more than the image's sides can be halved."""
-
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "flowers32": {"levels": 3, "steps": (8,), "positions": False, "epochs": 100},
-        "flowers64": {"levels": 4, "steps": (8,), "positions": False, "epochs": 100},
-        "cifar10-jpeg": {"levels": 3, "steps": (8,), "positions": False},
-    }
+class MultiScaleRecipe(FlowRecipe):
+    """What Glow and RealNVP share; `levels` must be no more than the images' sides can be halved."""
 
     levels: int = 2
-    steps: tuple[int, ...] = (8,)
-    """Flow steps in each level; one number for all, or one for each."""
     filters: tuple[int, ...] = (64,)
     """Width of the coupling networks; one number for all levels, or one for each."""
     depth: int = 1
     """Residual blocks in each coupling network; 0 is Glow's own network."""
-    coupling: str = "affine"
     bound: float = 2.0
     positions: bool = True
     preprocess: str = "gaussianize"
 
     def arguments(self, data: Splits) -> dict[str, Any]:
-        """The model's constructor arguments."""
+        """The constructor arguments that both models have."""
         return {
             "image_shape": image_shape(data, self.levels),
             "levels": self.levels,
-            "steps": for_levels("steps", self.steps, self.levels),
             "filters": for_levels("filters", self.filters, self.levels),
             "depth": self.depth,
-            "coupling": self.coupling,
             "bound": self.bound,
             "positions": self.positions,
             "preprocess": self.preprocess,
@@ -119,29 +108,37 @@ class GlowRecipe(FlowRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealNVPRecipe(FlowRecipe):
-    """RealNVP on small images."""
+class GlowRecipe(MultiScaleRecipe):
+    """Glow on small images."""
 
-    levels: int = 2
-    couplings: tuple[int, ...] = (3,)
-    filters: tuple[int, ...] = (32, 64)
-    depth: int = 1
-    bound: float = 2.0
-    positions: bool = True
-    preprocess: str = "gaussianize"
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "flowers32": {"levels": 3, "positions": False, "epochs": 100},
+        "flowers64": {"levels": 4, "positions": False, "epochs": 100},
+        "cifar10-jpeg": {"levels": 3, "positions": False},
+    }
+
+    steps: tuple[int, ...] = (8,)
+    """Flow steps in each level; one number for all, or one for each."""
+    coupling: str = "affine"
 
     def arguments(self, data: Splits) -> dict[str, Any]:
         """The model's constructor arguments."""
-        return {
-            "image_shape": image_shape(data, self.levels),
-            "levels": self.levels,
-            "couplings": for_levels("couplings", self.couplings, self.levels),
-            "filters": for_levels("filters", self.filters, self.levels),
-            "depth": self.depth,
-            "bound": self.bound,
-            "positions": self.positions,
-            "preprocess": self.preprocess,
-        }
+        steps = for_levels("steps", self.steps, self.levels)
+        return {**super().arguments(data), "steps": steps, "coupling": self.coupling}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealNVPRecipe(MultiScaleRecipe):
+    """RealNVP on small images."""
+
+    filters: tuple[int, ...] = (32, 64)
+    couplings: tuple[int, ...] = (3,)
+    """Couplings of each kind in each level; one number for all, or one for each."""
+
+    def arguments(self, data: Splits) -> dict[str, Any]:
+        """The model's constructor arguments."""
+        couplings = for_levels("couplings", self.couplings, self.levels)
+        return {**super().arguments(data), "couplings": couplings}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,14 @@ from zoo_glow.layers.gaussianize import Gaussianize
 from zoo_glow.programs import Programs
 
 BATCH = 250
+MULTI_SCALE_LIMITS = {
+    "image_shape": (1, 1024),
+    "levels": (1, 8),
+    "filters": (1, 2048),
+    "depth": (0, 32),
+    "bound": (0.01, 20),
+}
+"""Bounds of the arguments that flows over several scales share, for `argument_limits`."""
 
 
 def bits_per_dim(log_prob: Any, dimensions: int, width: float = 1.0, levels: int = 256) -> Any:

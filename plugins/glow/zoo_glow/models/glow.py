@@ -13,7 +13,7 @@ from zoo_glow.layers.networks import ConvNetwork
 from zoo_glow.layers.scaling import ActNorm
 from zoo_glow.layers.shapes import Squeeze
 from zoo_glow.levels import each_level
-from zoo_glow.models.flow import Flow, preprocessing, register_flow
+from zoo_glow.models.flow import MULTI_SCALE_LIMITS, Flow, preprocessing, register_flow
 
 
 @register_flow
@@ -37,14 +37,7 @@ class Glow(Flow):
         Kingma, Dhariwal, 2018. Glow: generative flow with invertible 1x1 convolutions. arXiv:1807.03039
     """
 
-    argument_limits: ClassVar = {
-        "image_shape": (1, 1024),
-        "levels": (1, 8),
-        "steps": (1, 128),
-        "filters": (1, 2048),
-        "depth": (0, 32),
-        "bound": (0.01, 20),
-    }
+    argument_limits: ClassVar = {**MULTI_SCALE_LIMITS, "steps": (1, 128)}
 
     def __init__(
         self,

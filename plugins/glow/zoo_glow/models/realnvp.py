@@ -13,7 +13,7 @@ from zoo_glow.layers.scaling import ActNorm
 from zoo_glow.layers.shapes import Squeeze
 from zoo_glow.layers.splits import ChannelSplit, CheckerboardSplit, Split
 from zoo_glow.levels import each_level
-from zoo_glow.models.flow import Flow, preprocessing, register_flow
+from zoo_glow.models.flow import MULTI_SCALE_LIMITS, Flow, preprocessing, register_flow
 
 
 @register_flow
@@ -38,14 +38,7 @@ class RealNVP(Flow):
         Dinh, Sohl-Dickstein, Bengio, 2017. Density estimation using Real NVP. arXiv:1605.08803
     """
 
-    argument_limits: ClassVar = {
-        "image_shape": (1, 1024),
-        "levels": (1, 8),
-        "couplings": (1, 64),
-        "filters": (1, 2048),
-        "depth": (0, 32),
-        "bound": (0.01, 20),
-    }
+    argument_limits: ClassVar = {**MULTI_SCALE_LIMITS, "couplings": (1, 64)}
 
     def __init__(
         self,
