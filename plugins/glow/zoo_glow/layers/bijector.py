@@ -37,6 +37,12 @@ def require_rank(layer: keras.layers.Layer, shape: Shape, *ranks: int) -> tuple[
     return tuple(known(size) for size in shape[1:])
 
 
+def bounded(x: Any, bound: float) -> Any:
+    """`bound * tanh(x / bound)`: about `x` near zero, and never beyond `bound`."""
+    # By way of the sigmoid, because Keras' tanh rounds float64 to float32 on JAX (keras 3.15).
+    return bound * (2 * ops.sigmoid(2 * x / bound) - 1)
+
+
 def known(size: int | None) -> int:
     """A dimension that `require_rank` has found to be known."""
     assert size is not None

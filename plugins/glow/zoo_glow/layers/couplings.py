@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, build_once, known, per_sample, sum_per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, bounded, build_once, known, per_sample, sum_per_sample
 from zoo_glow.layers.networks import ConvNetwork, DenseNetwork
 from zoo_glow.layers.splits import ChannelSplit, Split
 
@@ -113,7 +113,7 @@ class AffineCoupling(Coupling):
     def _shift_and_log_scale(self, kept: Any) -> tuple[Any, Any]:
         parameters = self._parameters(kept)
         middle = parameters.shape[-1] // 2
-        log_scale = self.bound * ops.tanh(parameters[..., middle:] / self.bound)
+        log_scale = bounded(parameters[..., middle:], self.bound)
         return parameters[..., :middle], self.split.select(log_scale)
 
     def call(self, x: Any) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_glow.layers.bijector import Bijector, Shape, known, require_rank, sum_per_sample
+from zoo_glow.layers.bijector import Bijector, Shape, bounded, known, require_rank, sum_per_sample
 
 
 @keras.saving.register_keras_serializable(package="glow")
@@ -51,7 +51,7 @@ class FactorOut(Bijector):
     def _mean_and_log_deviation(self, kept: Any) -> tuple[Any, Any]:
         parameters = self.prior(kept)
         middle = parameters.shape[-1] // 2
-        return parameters[..., :middle], self.bound * ops.tanh(parameters[..., middle:] / self.bound)
+        return parameters[..., :middle], bounded(parameters[..., middle:], self.bound)
 
     def call(self, x: Any) -> tuple[tuple[Any, Any], Any]:
         """Split off and normalise."""
