@@ -209,10 +209,7 @@ def has_presets(*names: str) -> bool:
 def test_python_in_the_docs_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = [block.text for block in blocks(text_of(page), "python") if not block.file]
     presets = _LOADED.findall("".join(code))
-    if page == "README.md":
-        assert has_presets(*presets), f"not bundled: one of {presets}"
-    elif not has_presets(*presets):
-        pytest.skip(f"{page} loads presets that are not bundled yet")
+    assert has_presets(*presets), f"not bundled: one of {presets}"
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
     for text in code:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +55,8 @@ def evaluate(
     check_split(split)
     folder = _folder(reference)
     held = read_record(folder)
-    measured, recipe = _measure(reference, held, data, split, seed, limit)
+    measured, _ = _measure(reference, held, data, split, seed, limit, untrained=record)
     if record:
-        source = _data_source(reference, held, data)
-        untrained = _untrained(reference, recipe, recipe.load(source).measured_on(split, limit), seed)
-        measured = replace(measured, baselines={**measured.baselines, **untrained})
         _record(folder, held, measured)
     return measured
 
@@ -91,7 +88,13 @@ def _folder(reference: _Source) -> Path:
 
 
 def _measure(
-    reference: _Source, held: Record, source: _Source | None, split: str, seed: int, limit: int | None
+    reference: _Source,
+    held: Record,
+    source: _Source | None,
+    split: str,
+    seed: int,
+    limit: int | None,
+    untrained: bool = False,
 ) -> tuple[Evaluation, Recipe]:
     from zoo_core import backend
     from zoo_core.loading import load
@@ -105,6 +108,8 @@ def _measure(
     if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
         raise EvaluationError(f"{reference}: {', '.join(bad)} is not finite")
     baselines = {name: float(value) for name, value in recipe.baselines(data).items()}
+    if untrained:
+        baselines |= _untrained(reference, recipe, data, seed)
     measured_data = {"name": data.name, "sha256": data.sha256}
     return Evaluation(split, len(data.test), seed, metrics, baselines, measured_data), recipe
 
