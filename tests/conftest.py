@@ -231,6 +231,7 @@ def fake_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fa
     plugins.write("../registry.toml", "schema = 1\n")
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "zoo-home"))
     monkeypatch.setenv("ZOO_REGISTRY", str(tmp_path / "registry.toml"))
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.delenv("ZOO_NO_PROBE", raising=False)
     monkeypatch.setattr(sys, "path", [str(plugins.folder), *sys.path])
     importlib.invalidate_caches()

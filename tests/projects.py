@@ -60,15 +60,21 @@ def write_wheel(
     version: str = "1.0",
     requires: Iterable[str] = ("zoo-core>=0.1",),
     tag: str = "py3",
+    manifest: str | None = MANIFEST,
 ) -> Path:
-    """A wheel with no more than its metadata, as much of it as is read before it is installed."""
+    """A wheel with no more than its metadata and its manifest, as much of it as is read before it is installed."""
     package = f"zoo_{name}"
     path = folder / f"{package}-{version}-{tag}-none-any.whl"
-    header = [f"Name: zoo-{name}", f"Version: {version}", *(f"Requires-Dist: {each}" for each in requires)]
+    header = [f"Name: zoo-{name}", f"Version: {version}", "Summary: A tiny plugin"]
+    header += [f"Requires-Dist: {each}" for each in requires]
     folder.mkdir(parents=True, exist_ok=True)
     with ZipFile(path, "w") as wheel:
         wheel.writestr(f"{package}-{version}.dist-info/METADATA", "\n".join(["Metadata-Version: 2.4", *header, "", ""]))
         wheel.writestr(f"{package}-{version}.dist-info/entry_points.txt", f"[zoo.plugins]\n{name} = {package}.plugin\n")
+        kind = ["Wheel-Version: 1.0", "Root-Is-Purelib: true", f"Tag: {tag}-none-any", ""]
+        wheel.writestr(f"{package}-{version}.dist-info/WHEEL", "\n".join(kind))
+        if manifest is not None:
+            wheel.writestr(f"{package}/zoo-plugin.toml", _fill(manifest, _names(name)))
     return path
 
 

@@ -40,7 +40,7 @@ def test_a_config_comes_back_as_written(expected):
         (config(arguments=[1]), "should be an object"),
         (config(arguments={"units": 10**10}), "units: 10000000000 is out of range"),
         (config(arguments={"units": [1, -(10**10)]}), "units: 1: -10000000000 is out of range"),
-        (b'{"schema": 1, "model": "toy/net", "arguments": {"rate": 1e999}}', "rate: inf is out of range"),
+        (b'{"schema": 1, "model": "toy/net", "arguments": {"rate": 1e999}}', "1e999 is too large a number"),
         (config(arguments={"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}), "nested more than 8 deep"),
         (config(arguments={"units": [0] * 10_001}), "more than 10000 values"),
         (config(arguments={"name": "x" * 10_001}), "longer than 10000 characters"),

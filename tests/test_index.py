@@ -324,9 +324,12 @@ model = "{name}"
 variant = "second"
 license = ""
 parameters = 1
-files = []
 repo = "owner/name"
 revision = "1111111111111111111111111111111111111111"
+[[presets.files]]
+name = "config.json"
+size = 60
+sha256 = "{hash}"
 """
 
 

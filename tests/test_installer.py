@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import pytest
 
 from tests.conftest import FakePlugins
 from tests.projects import PYPROJECT, entry, write_project, write_wheel
+from tests.web_server import running
 from zoo_core import installer, packages
 from zoo_core.errors import IncompatibleError, InstallError, NameNotFoundError, NotInstalledError
 from zoo_core.version import __version__
@@ -50,7 +52,7 @@ class Recorder:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment in which zoo-core is installed and that can be written to: its folder of packages."""
-    monkeypatch.setattr(installer, "_installed_core", lambda: __version__)
+    monkeypatch.setattr(installer, "distribution_version", lambda name: __version__ if name == "zoo-core" else None)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     return tmp_path
@@ -111,7 +113,7 @@ def test_a_wheel_with_another_hash_than_the_registrys_is_refused(
             with pytest.raises(InstallError, match=f"sha256 is {digest}, the registry says 0000"):
                 installer.plan_install("tiny")
     monkeypatch.delenv("ZOO_WHEELS")
-    assert installer.plan_install("tiny").commands[0][-1] == f"{address}#sha256={'0' * 64}"
+    assert installer.plan_install("tiny").commands[0][-1] == f"zoo-tiny @ {address}#sha256={'0' * 64}"
 
 
 def test_from_an_index_of_ours_only_the_plugin_itself_is_taken(only_fake_plugins: FakePlugins) -> None:
@@ -120,6 +122,21 @@ def test_from_an_index_of_ours_only_the_plugin_itself_is_taken(only_fake_plugins
     first, second = installer.plan_install("tiny").commands
     assert first[-4:] == ("--no-deps", "--index-url", "https://example.invalid/simple/", "zoo-tiny==1.0")
     assert second[-1] == "zoo-tiny==1.0"
+
+
+def test_no_other_index_is_asked_for_a_plugin_that_is_on_a_named_one(
+    only_fake_plugins: FakePlugins, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running() as server:
+        settings = tmp_path / "pip.conf"
+        settings.write_text(f"[global]\nextra-index-url = {server.address}/configured\n")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{server.address}/extra")
+        source = f'index = "{server.address}/simple"'
+        only_fake_plugins.write("../registry.toml", f"schema = 1\n{entry(source=source)}")
+        with pytest.raises(InstallError, match="failed with status 1"):
+            installer.execute(installer.plan_install("tiny"))
+    assert [path for path, _ in server.requests] == ["/simple/zoo-tiny/"]
 
 
 def test_a_plugin_that_another_needs_is_taken_from_the_same_place(
@@ -184,6 +201,51 @@ def test_the_core_is_held_at_the_version_that_runs(registry: Path, here: Path) -
     assert recorder.commands[0][-2] == "--constraint"
 
 
+def test_a_plugin_that_is_not_brought_along_is_not_looked_for_on_an_index(
+    only_fake_plugins: FakePlugins, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_WHEELS", str(tmp_path))
+    base = write_wheel(tmp_path, "base")
+    write_wheel(tmp_path, requires=["zoo-core>=0.1", "zoo-base"])
+    entries = [entry(name, f'path = "plugins/{name}"') for name in ("tiny", "base", "never")]
+    only_fake_plugins.write("../registry.toml", "\n".join(["schema = 1", *entries]))
+    recorder = Recorder()
+    installer.execute(installer.plan_install("tiny"), recorder)
+    installer.execute(installer.plan_install(str(base)), recorder)
+    core = f"zoo-core=={__version__}\n"
+    assert recorder.constraints == [f"{core}zoo-never<0\n", f"{core}zoo-never<0\nzoo-tiny<0\n"]
+
+
+@pytest.mark.parametrize(
+    ("digest", "content", "complaint"),
+    [("", "tiny", ""), ("0" * 64, "tiny", "DO NOT MATCH THE HASHES"), ("", "other", "invalid wheel")],
+    ids=["right", "another content", "another distribution inside"],
+)
+def test_pip_takes_just_the_wheel_that_the_registry_describes(
+    digest: str, content: str, complaint: str, only_fake_plugins: FakePlugins, tmp_path: Path
+) -> None:
+    wheel = write_wheel(tmp_path, content, requires=[]).read_bytes()
+    digest = digest or hashlib.sha256(wheel).hexdigest()
+    with running() as server:
+        address = server.page("/zoo_tiny-1.0-py3-none-any.whl", wheel)
+        source = f'wheel = "{address}"\nsha256 = "{digest}"'
+        only_fake_plugins.write("../registry.toml", f"schema = 1\n{entry(source=source)}")
+        (command,) = installer.plan_install("tiny").commands
+        done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, timeout=60)
+    assert complaint in done.stderr
+    assert (done.returncode == 0) is (complaint == ""), done.stderr
+
+
+@pytest.mark.parametrize("file", ["zoo_other-1.0-py3-none-any.whl", "zoo_tiny-1.1-py3-none-any.whl", "tiny.tar.gz", ""])
+def test_an_address_of_another_file_than_the_plugins_wheel_is_refused(
+    file: str, only_fake_plugins: FakePlugins
+) -> None:
+    source = f'wheel = "https://example.org/{file}"\nsha256 = "{"0" * 64}"'
+    only_fake_plugins.write("../registry.toml", f"schema = 1\n{entry(source=source)}")
+    with pytest.raises(InstallError, match=r"is no wheel of zoo-tiny 1\.0"):
+        installer.plan_install("tiny")
+
+
 def test_a_failed_installation_is_an_error(registry: Path, here: Path) -> None:
     write_project(registry.parent)
     with pytest.raises(InstallError, match="status 3: .*pip install"):
@@ -227,7 +289,7 @@ def test_where_nothing_can_be_installed_it_says_what_to_do(
     monkeypatch.setattr(installer.os, "access", lambda path, mode: False)
     with pytest.raises(InstallError, match="cannot be written to.*python3 -m venv"):
         installer.execute(plan, Recorder())
-    monkeypatch.setattr(installer, "_installed_core", lambda: None)
+    monkeypatch.setattr(installer, "distribution_version", lambda name: None)
     with pytest.raises(InstallError, match="only on the path"):
         installer.execute(plan, Recorder())
 
@@ -239,6 +301,14 @@ def test_uninstalling_names_the_distribution_that_is_there(only_fake_plugins: Fa
     recorder = Recorder()
     installer.execute(plan, recorder)
     assert "--constraint" not in recorder.commands[0]
+
+
+def test_uninstalling_needs_no_registry(only_fake_plugins: FakePlugins, here: Path) -> None:
+    only_fake_plugins.add("tiny")
+    only_fake_plugins.write("../registry.toml", "[[plugins")
+    recorder = Recorder()
+    installer.execute(installer.plan_uninstall("tiny"), recorder)
+    assert recorder.commands[0][-1] == "zoo-tiny"
 
 
 def test_only_what_is_installed_can_be_uninstalled(registry: Path) -> None:

@@ -88,8 +88,8 @@ def test_every_backend_is_an_extra_with_a_keras_that_is_safe(backend: str) -> No
 
 
 def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> None:
-    # The backends are extras, and Pillow is asked for by the plugins that read images.
-    imported = imports(CHECKOUT / "zoo_core") - {"keras", "tensorflow", "jax", "torch", "PIL"}
+    # The backends are extras, Pillow is asked for by the plugins that read images, and pytest loads its plugin itself.
+    imported = imports(CHECKOUT / "zoo_core") - {"keras", "tensorflow", "jax", "torch", "PIL", "pytest"}
     assert imported == modules(project(CHECKOUT)["dependencies"])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import MANIFEST
 from zoo_core import manifest as manifests
-from zoo_core import paths, registry_file
+from zoo_core import paths, registry_entries, registry_file
 from zoo_core.errors import RegistryError
 from zoo_core.records import Source
 
@@ -37,7 +37,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def written(checkout: Path, text: str | None = None) -> Path:
     path = checkout / registry_file.FILE_NAME
-    path.write_text(registry_file.build(checkout) if text is None else text)
+    path.write_text(registry_entries.build(checkout) if text is None else text)
     return path
 
 
@@ -52,13 +52,13 @@ def test_what_is_built_reads_back_as_the_plugins(checkout: Path) -> None:
 
 def test_a_current_registry_passes_and_a_stale_one_is_refused(checkout: Path) -> None:
     with pytest.raises(RegistryError, match="zoo registry build"):
-        registry_file.check(checkout)
+        registry_entries.check(checkout)
     written(checkout)
-    registry_file.check(checkout)
+    registry_entries.check(checkout)
     project = checkout / "plugins" / "tiny" / "pyproject.toml"
     project.write_text(project.read_text().replace('version = "1.2"', 'version = "1.3"'))
     with pytest.raises(RegistryError, match=r"registry.toml is stale"):
-        registry_file.check(checkout)
+        registry_entries.check(checkout)
 
 
 def test_a_checkout_without_plugins_has_an_empty_registry(tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_a_project_that_is_not_one_plugin_s_is_an_error(checkout: Path, old: str
     project = checkout / "plugins" / "tiny" / "pyproject.toml"
     project.write_text(project.read_text().replace(old, new))
     with pytest.raises(RegistryError, match=r"tiny/pyproject.toml"):
-        registry_file.build(checkout)
+        registry_entries.build(checkout)
 
 
 def test_a_plugin_without_a_manifest_cannot_be_registered(checkout: Path) -> None:
     (checkout / "plugins" / "tiny" / "zoo_tiny" / manifests.FILE_NAME).unlink()
     with pytest.raises(RegistryError, match=r"tiny.*zoo-plugin.toml.*zoo manifest update"):
-        registry_file.build(checkout)
+        registry_entries.build(checkout)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_plugin_without_a_manifest_cannot_be_registered(checkout: Path) -> Non
     ],
 )
 def test_whatever_is_wrong_in_a_registry_is_named(checkout: Path, old: str, new: str, complaint: str) -> None:
-    text = registry_file.build(checkout)
+    text = registry_entries.build(checkout)
     first, _, second = text.rpartition("[[plugins]]")
     changed = text.replace(old, new) if old not in second else f"{first}[[plugins]]{second.replace(old, new)}"
     assert changed != text
@@ -140,7 +140,7 @@ def test_whatever_is_wrong_in_a_registry_is_named(checkout: Path, old: str, new:
     ],
 )
 def test_a_plugin_may_come_from_a_wheel_or_an_index(checkout: Path, written_as: str, source: Source) -> None:
-    text = registry_file.build(checkout).replace('path = "plugins/tiny"', written_as)
+    text = registry_entries.build(checkout).replace('path = "plugins/tiny"', written_as)
     assert registry_file.read(written(checkout, text))[1].source == source
 
 

@@ -89,6 +89,17 @@ def or_empty(check: Check[str]) -> Check[str]:
     return lambda value: "" if value == "" else check(value)
 
 
+def exactly(number: int) -> Check[int]:
+    """This whole number and no other: a schema's. True and 1.0, which are equal to 1, are not 1."""
+
+    def check(value: object) -> int:
+        if whole_number(value) != number:
+            raise Invalid(f"is not the {number} that this zoo-core reads")
+        return number
+
+    return check
+
+
 def whole_number(value: object) -> int:
     """A whole number from 0 to 2**50."""
     if not isinstance(value, int) or isinstance(value, bool):

@@ -39,8 +39,7 @@ def parse_config(content: bytes | bytearray, where: str) -> Config:
     if missing := sorted({"schema", "model", "arguments"} - table.keys()):
         raise PresetError(f"{where}: lacks '{missing[0]}'")
     config = Config(**table)
-    if config.schema != SCHEMA:
-        raise PresetError(f"{where}: schema {clean(repr(config.schema))[:50]}, and this zoo-core reads {SCHEMA}")
+    check_schema(config.schema, where)
     if config.storage not in STORAGES:
         raise PresetError(f"{where}: storage should be one of {', '.join(STORAGES)}")
     _check_model(config.model, where)
@@ -48,6 +47,12 @@ def parse_config(content: bytes | bytearray, where: str) -> Config:
         raise PresetError(f"{where}: 'arguments' should be an object")
     check_plain(config.arguments, f"{where}: arguments")
     return config
+
+
+def check_schema(value: object, where: str) -> None:
+    """Raise PresetError unless this is the number of the schema that is read here."""
+    if type(value) is not int or value != SCHEMA:
+        raise PresetError(f"{where}: schema {clean(repr(value))[:50]}, and this zoo-core reads {SCHEMA}")
 
 
 def check_plain(value: object, where: str, depth: int = 0) -> None:
@@ -63,9 +68,13 @@ def check_plain(value: object, where: str, depth: int = 0) -> None:
     elif isinstance(value, str):
         if len(value) > _LONGEST:
             raise PresetError(f"{where}: longer than {_LONGEST} characters")
-    elif isinstance(value, (int, float)):
-        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > _LARGEST_WHOLE_NUMBER):
+    elif isinstance(value, int):
+        # Not math.isfinite: it raises for whole numbers that no float can hold.
+        if abs(value) > _LARGEST_WHOLE_NUMBER:
             raise PresetError(f"{where}: {value!r:.50} is out of range")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise PresetError(f"{where}: {value} is out of range")
     elif value is not None:
         raise PresetError(f"{where}: {type(value).__name__} is no plain JSON")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _LARGEST_CONTENT = 8 << 30
+_LARGEST_SIDE = 16_384
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 _TEST_SHARE = 10
 
@@ -130,6 +131,8 @@ def read_image_folder(folder: Path, size: int) -> dict[str, Array]:
     Subfolders `train` and `test` are the splits; without them a tenth is held out by a hash of the pixels.
     Grey where all of them are, else RGB. Raises DataError for unreadable files and for images of several sizes.
     """
+    if not 0 <= size <= _LARGEST_SIDE:
+        raise DataError(f"images of {size}x{size} pixels", f"a side has at most {_LARGEST_SIDE}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _IMAGE_SUFFIXES and path.is_file())
     if not paths:
         raise DataError(f"no images under {folder}", f"looked for {' '.join(sorted(_IMAGE_SUFFIXES))}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from zoo_core.text import clean
 from zoo_core.version import __version__
@@ -16,9 +17,11 @@ from zoo_core.version import __version__
 GROUP = "zoo.plugins"
 
 _LONGEST_HEADER = 65_536
+_LONGEST_FIELD = 1000
 _METADATA_FOLDERS = (".dist-info", ".egg-info")
+# Possessive throughout: it takes linear time, whatever the text.
 _REQUIRES_CORE = re.compile(
-    r"zoo[-_.]+core\s*(?:\[[^]]*\])?\s*(?P<range>(?:[(<>=!~][^;]*?)?)\s*(?:;(?P<marker>.*))?", re.IGNORECASE
+    r"zoo[-_.]++core\s*+(?:\[[^]]*+\]\s*+)?(?P<range>(?:[(<>=!~][^;]*+)?)(?:;(?P<marker>.*+))?", re.IGNORECASE
 )
 _SIMPLE_CLAUSE = re.compile(r"(?P<operator>>=|<=|==|<|>)\s*(?P<version>\d+(?:\.\d+)*)")
 
@@ -62,7 +65,18 @@ def core_range(requirement: str) -> str | None:
     match = _REQUIRES_CORE.fullmatch(requirement.strip())
     if match is None or "extra" in (match["marker"] or ""):
         return None
-    return match["range"].strip("()").strip()
+    return match["range"].strip().strip("()").strip()
+
+
+def noted_origin(metadata: Path) -> dict[str, Any]:
+    """Where an installer got a distribution, as it noted in `direct_url.json`; empty where that was an index."""
+    import json
+
+    try:
+        noted = json.loads(_read(str(metadata / "direct_url.json")) or "{}")
+    except ValueError:
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def _metadata_folders(folder: str) -> list[str]:
@@ -94,9 +108,9 @@ def _distribution(metadata: str, name: str, entry_points: dict[str, str]) -> Dis
     requires_core = ""
     for line in header.partition("\n\n")[0].splitlines():
         key, _, value = line.partition(":")
-        fields.setdefault(key.lower(), clean(value))
+        fields.setdefault(key.lower(), clean(value)[:_LONGEST_FIELD])
         if key.lower() == "requires-dist":
-            requires_core = core_range(value) or requires_core
+            requires_core = core_range(clean(value)[:_LONGEST_FIELD]) or requires_core
     shown = fields.get("name") or name
     return Distribution(
         shown, fields.get("version", ""), fields.get("summary", ""), requires_core, entry_points, Path(metadata)

@@ -49,6 +49,14 @@ class RegistryError(ZooError):
     """A registry.toml that cannot be read, or is stale."""
 
 
+class ConfigError(ZooError):
+    """The user's config.toml cannot be read or written."""
+
+
+class LockError(ZooError):
+    """A lock file that cannot be read."""
+
+
 class InstallError(ZooError):
     """A plugin could not be installed or removed."""
 
@@ -71,6 +79,14 @@ class DownloadError(ZooError):
 
 class OfflineError(DownloadError):
     """Something has to be downloaded, but the network may not be used."""
+
+
+class DiskError(DownloadError):
+    """The disk has no room for a download, or cannot be written to."""
+
+
+class PublishError(ZooError):
+    """A preset could not be published."""
 
 
 class BackendError(ZooError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import Any, BinaryIO, NoReturn
 
 Json = Any
 """A value out of a JSON text: a dictionary, list, string, number, boolean or None."""
+
+_DEEPEST = 64
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @contextlib.contextmanager
@@ -53,14 +58,25 @@ def sha256_of_file(path: Path) -> str:
 
 
 def parse_json(content: bytes | bytearray) -> Json:
-    """The value of a JSON text in UTF-8.
+    """The value of a JSON text in UTF-8; what is accepted can be written as JSON again.
 
-    Raises ValueError for anything but plain JSON: a key that comes twice, NaN or Infinity, or nesting that is too deep.
+    Raises ValueError for anything but plain JSON: a key that comes twice, a number that is not finite, half a character
+    (a lone surrogate), or nesting that is too deep.
     """
     try:
-        return json.loads(bytes(content).decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+        value = json.loads(
+            bytes(content).decode(),
+            object_pairs_hook=_without_doubles,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+        if _SURROGATE.search(content):
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _depth_exceeds(_DEEPEST, value):
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    return value
 
 
 def render_json(value: object) -> str:
@@ -75,12 +91,29 @@ def _umask() -> int:
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {double[:100]!r} comes twice")
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"the key {name[:100]!r} comes twice")
+        values[name] = value
     return values
+
+
+def _depth_exceeds(most: int, value: Json) -> bool:
+    level = [value]
+    for _ in range(most):
+        tables = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
+        level = [child for table in tables for child in table]
+        if not level:
+            return False
+    return True
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:50]} is too large a number")
+    return value
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -18,8 +18,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 class RegisterComponent(Protocol):
     """What `register_losses`, `register_layers`, `register_optimizers` and `register_callbacks` receive."""
 
-    def __call__(self, name: str, target: object, *, summary: str = "") -> None:
-        """Provide `target` (a class, or its import path "package.module:Class") as `plugin/name`."""
+    def __call__(self, name: str, target: object, *, summary: str = "", example: object = None) -> None:
+        """Provide `target` (a class, or its import path "package.module:Class") as `plugin/name`.
+
+        `example` says how to try it, for `zoo check`: constructor arguments, a `zoo_core.conformance.Example`, or the
+        import path of a function that returns one.
+        """
 
 
 class RegisterModel(Protocol):
@@ -35,8 +39,12 @@ class RegisterModel(Protocol):
         summary: str = "",
         paper: str = "",
         default: str = "",
+        example: object = None,
     ) -> None:
-        """Provide a model class, its training recipe, and the variant that is meant when none is named."""
+        """Provide a model class, its training recipe, and the variant that is meant when none is named.
+
+        `example` says how to try it, as for a component.
+        """
 
 
 @hookspec

@@ -28,17 +28,21 @@ T = TypeVar("T")
 HOOKS = (*(f"register_{kind}" for kind in KINDS), "register_models", "register_commands")
 
 # What may be registered as an object or as its import path.
-_OBJECTS = ("target", "recipe")
+_OBJECTS = ("target", "recipe", "example")
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A component as its plugin registered it: `target` is a class, or an import path to be resolved."""
+    """A component as its plugin registered it: `target` is a class, or an import path to be resolved.
+
+    `example` is what the conformance kit tries it with, as it was given.
+    """
 
     kind: str
     name: str
     target: object
     summary: str = ""
+    example: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class ModelRegistration:
     summary: str = ""
     paper: str = ""
     default: str = ""
+    example: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +206,8 @@ def _commands_app(name: str, manager: pluggy.PluginManager) -> typer.Typer | Non
 
 
 def _component_register(kind: str, collected: dict[str, Registration]) -> RegisterComponent:
-    def register(name: str, target: object, *, summary: str = "") -> None:
-        item = Registration(kind, name, target, summary)
+    def register(name: str, target: object, *, summary: str = "", example: object = None) -> None:
+        item = Registration(kind, name, target, summary, example)
         _check(item, is_item_name, collected)
         collected[name] = item
 
@@ -219,8 +224,9 @@ def _model_register(collected: dict[str, ModelRegistration]) -> RegisterModel:
         summary: str = "",
         paper: str = "",
         default: str = "",
+        example: object = None,
     ) -> None:
-        item = ModelRegistration(name, target, recipe, task, summary, paper, default)
+        item = ModelRegistration(name, target, recipe, task, summary, paper, default, example)
         _check(item, is_plugin_name, collected)
         collected[name] = item
 
@@ -240,6 +246,14 @@ def _check(
             _check_text(item.name, key, value)
         elif key not in _OBJECTS:
             raise PluginError(f"it registers '{item.name}' with a {key} that is no text")
+        elif key == "example" and not _is_example(value):
+            raise PluginError(f"it registers '{item.name}' with an example that is neither a dictionary nor an Example")
+
+
+def _is_example(value: object) -> bool:
+    from zoo_core.conformance import Example
+
+    return value is None or callable(value) or isinstance(value, (Mapping, Example))
 
 
 def _check_text(name: str, key: str, value: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -32,6 +33,7 @@ __all__ = [
     "find_preset",
     "installed_plugins",
     "plugins",
+    "registered_plugins",
 ]
 
 _SINGULAR = {"losses": "loss", "layers": "layer", "optimizers": "optimizer", "callbacks": "callback"}
@@ -60,11 +62,30 @@ def plugins(probing: bool = False) -> tuple[Plugin, ...]:
 
 
 def available_plugins() -> tuple[Plugin, ...]:
-    """What the registry knows, installed or not; empty without a registry. Raises RegistryError if it is unreadable."""
+    """What the registries know, installed or not: of a name or a distribution that two have, the first one's.
+
+    Ours comes first, then those that the user added. Raises RegistryError if ours is unreadable; of the others, one
+    that is unreadable counts as empty.
+    """
+    entries = registered_plugins()
+    if not any(plugin.registry for plugin in entries):
+        return entries
+    from zoo_core import known_registries
+
+    return known_registries.first_of_each(entries)
+
+
+def registered_plugins() -> tuple[Plugin, ...]:
+    """All that the registries know, also what gives way to an earlier registry's; raises as `available_plugins`."""
     from zoo_core import registry_file
 
     path = paths.registry_path()
-    return registry_file.read(path) if path else ()
+    ours = registry_file.read(path) if path else ()
+    if not os.path.lexists(paths.config_path()):
+        return ours
+    from zoo_core import known_registries
+
+    return (*ours, *known_registries.plugins())
 
 
 def find_plugin(name: str) -> Plugin:
@@ -82,7 +103,7 @@ def find_model(reference: str | Reference) -> tuple[Plugin, Model]:
     Raises NameNotFoundError, AmbiguousNameError, and PluginError or IncompatibleError where a broken plugin is meant.
     """
     wanted = _parsed(reference)
-    rows = _searched()
+    rows = _meant(wanted, _searched(), _models)
     if not wanted.plugin and not any(wanted.name in _names(row, _models) for row in rows):
         wanted = _only_model(wanted, rows)
     return _find(wanted, rows, _models, "model")
@@ -115,7 +136,8 @@ def find_component(kind: str, reference: str | Reference) -> tuple[Plugin, Compo
     def of_that_kind(manifest: Manifest) -> Iterable[Component]:
         return (component for component in manifest.components if component.kind == kind)
 
-    return _find(_parsed(reference), _searched(), of_that_kind, _SINGULAR[kind])
+    wanted = _parsed(reference)
+    return _find(wanted, _meant(wanted, _searched(), of_that_kind), of_that_kind, _SINGULAR[kind])
 
 
 def _with_available(installed: Sequence[Plugin]) -> tuple[Plugin, ...]:
@@ -132,7 +154,7 @@ def _with_source(plugin: Plugin, known: Plugin | None) -> Plugin:
     # Another distribution of that name is another plugin: ours must not be offered as its source.
     if known is None or normalised(known.distribution) != normalised(plugin.distribution):
         return plugin
-    return replace(plugin, source=known.source)
+    return replace(plugin, source=known.source, registry=known.registry)
 
 
 def _searched() -> tuple[Plugin, ...]:
@@ -154,6 +176,17 @@ def _models(manifest: Manifest) -> Iterable[Model]:
 
 def _names(plugin: Plugin, select: _Select[_Item]) -> set[str]:
     return {item.name for item in select(plugin.manifest)} if plugin.manifest else set()
+
+
+def _meant(wanted: Reference, rows: Sequence[Plugin], select: _Select[_Item]) -> Sequence[Plugin]:
+    """The plugins in which a name is looked up.
+
+    A bare name that what is installed or ours knows, as an item's or as a plugin's, broken or not, is looked up there
+    alone: no other registry may change what it means.
+    """
+    own = [row for row in rows if row.installed or not row.registry]
+    known = any(wanted.name == row.name or wanted.name in _names(row, select) for row in own)
+    return own if known and not wanted.plugin else rows
 
 
 def _only_model(wanted: Reference, rows: Sequence[Plugin]) -> Reference:

@@ -13,28 +13,36 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from zoo_core import index, packages, paths
+from zoo_core import index, known_registries, lookalikes, packages
 from zoo_core.distributions import normalised
 from zoo_core.errors import IncompatibleError, InstallError, NotInstalledError
 from zoo_core.installed import why_incompatible
 from zoo_core.names import is_path
 from zoo_core.packages import Package
-from zoo_core.records import Plugin
+from zoo_core.records import OURS, Plugin
 from zoo_core.version import __version__
 
 Run = Callable[[Sequence[str]], int]
 Arguments = tuple[str, ...]
 
+# What names indexes besides the one in a command, or before it.
+_MORE_INDEXES = ("PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX")
+_ADVICE = "its own message is above; if it is about `<0`, install that plugin with zoo first"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: `action` is install or uninstall, `origin` where the distribution comes from or lies."""
+    """What is to be done: `action` is install or uninstall, `origin` where the distribution comes from or lies.
+
+    `registry` is the name of the registry that says so, "" where the user named a path; `warnings` what to know before
+    agreeing; `brings` the distributions that come from where the plan says, and may come from nowhere else.
+    """
 
     plugins: tuple[str, ...]
     distribution: str
@@ -42,6 +50,9 @@ class Plan:
     origin: str
     commands: tuple[Arguments, ...]
     action: str = "install"
+    registry: str = ""
+    warnings: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(shlex.join(command) for command in self.commands)
@@ -61,13 +72,19 @@ def plan_install(name: str) -> Plan:
 
 
 def plan_plugin(plugin: Plugin) -> Plan:
-    """How to install a plugin that the registry knows; raises IncompatibleError and InstallError."""
+    """How to install a plugin that a registry knows; raises IncompatibleError and InstallError."""
+    return _plan(plugin, _at_hand(plugin))
+
+
+def plan_version(plugin: Plugin) -> Plan:
+    """How to install just this version of a plugin, also in another one's place; raises as `plan_plugin` does."""
     package = _at_hand(plugin)
-    if package is None:
-        return _plan_address(plugin)
-    if plugin.name not in package.plugins:
-        raise InstallError(f"{package.path} does not hold the plugin '{plugin.name}'")
-    return _plan_package(package)
+    if package and package.version != plugin.version:
+        package = packages.find_wheel(plugin.distribution, plugin.version) or package
+    if package and package.version != plugin.version:
+        wanted = f"{plugin.distribution} {plugin.version}"
+        raise InstallError(f"{wanted} is wanted, but {package.path} is {package.version}", f"get a wheel of {wanted}")
+    return _plan(plugin, package)
 
 
 def plan_uninstall(name: str) -> Plan:
@@ -84,22 +101,36 @@ def plan_uninstall(name: str) -> Plan:
 def execute(plan: Plan, run: Run | None = None) -> None:
     """Do what was planned, with zoo-core held at the version that runs; raises InstallError."""
     check_environment()
-    with _constraints() as constraints:
+    with _constraints(plan) as constraints:
         for command in plan.commands:
             held = _held(command, constraints) if plan.action == "install" else ()
             if status := (run or _run)([*command, *held]):
-                raise InstallError(
-                    f"this failed with status {status}: {shlex.join(command)}", "its own message is above"
-                )
+                raise InstallError(f"this failed with status {status}: {shlex.join(command)}", _ADVICE)
     _see_what_is_new()
 
 
-def _plan_package(package: Package) -> Plan:
+def _plan(plugin: Plugin, package: Package | None) -> Plan:
+    if package:
+        _check_holds(package, plugin)
+    _check_replaces_nothing(plugin)
+    plan = _plan_package(package, plugin.registry) if package else _plan_address(plugin)
+    others = (known for known in index.plugins() if known.installed or not known.registry)
+    return replace(plan, registry=plugin.registry or OURS, warnings=lookalikes.warnings(plugin, others))
+
+
+def _plan_package(package: Package, registry: str = "") -> Plan:
     if misfit := why_incompatible(package.requires_core):
         raise IncompatibleError(f"{package.distribution} {package.version} cannot be used: {misfit}")
-    targets = [argument for needed in _with_needed(package, {}) for argument in _target(needed)]
-    command = (*_tool("install"), *targets)
-    return Plan(tuple(package.plugins), package.distribution, package.version, str(package.path), (command,))
+    every = _with_needed(package, _known(registry), {})
+    command = (*_tool("install"), *(argument for needed in every for argument in _target(needed)))
+    return Plan(
+        tuple(package.plugins),
+        package.distribution,
+        package.version,
+        str(package.path),
+        (command,),
+        brings=tuple(needed.distribution for needed in every),
+    )
 
 
 def _plan_address(plugin: Plugin) -> Plan:
@@ -111,20 +142,39 @@ def _plan_address(plugin: Plugin) -> Plan:
         raise IncompatibleError(f"plugin '{plugin.name}' cannot be used: {misfit}")
     install, pinned = _tool("install"), f"{plugin.distribution}=={plugin.version}"
     if source.kind == "wheel":
-        commands: tuple[Arguments, ...] = ((*install, f"{source.value}#sha256={source.sha256}"),)
+        packages.check_wheel_name(source.value, plugin.distribution, plugin.version)
+        # With the name before it, a wheel that turns out to be of another distribution is refused.
+        wheel = f"{plugin.distribution} @ {source.value}#sha256={source.sha256}"
+        commands: tuple[Arguments, ...] = ((*install, wheel),)
     else:
         # Once it is there, the second command finds it installed and fetches only what it needs.
         commands = ((*install, "--no-deps", "--index-url", source.value, pinned), (*install, pinned))
-    return Plan((plugin.name,), plugin.distribution, plugin.version, source.value, commands)
+    brings = (plugin.distribution,)
+    return Plan((plugin.name,), plugin.distribution, plugin.version, source.value, commands, brings=brings)
+
+
+def _check_holds(package: Package, plugin: Plugin) -> None:
+    if plugin.name not in package.plugins:
+        raise InstallError(f"{package.path} does not hold the plugin '{plugin.name}'")
+    if normalised(package.distribution) != normalised(plugin.distribution):
+        raise InstallError(f"{package.path} is the distribution {package.distribution}, not {plugin.distribution}")
+
+
+def _check_replaces_nothing(plugin: Plugin) -> None:
+    """Raise InstallError where a registry that isn't ours would put a plugin in the place of something else."""
+    version = distribution_version(plugin.distribution)
+    its_own = {normalised(row.distribution) for row in index.installed_plugins() if row.name == plugin.name}
+    if plugin.registry and version and normalised(plugin.distribution) not in its_own:
+        claimed = f"plugin '{plugin.name}' is in the distribution {plugin.distribution} by {plugin.registry}"
+        raise InstallError(f"{claimed}: it would replace {version}, which is installed and has no such plugin")
 
 
 def _at_hand(plugin: Plugin) -> Package | None:
-    """The plugin's project in the registry's checkout, else its wheel in a folder that the environment names."""
-    registry, source = paths.registry_path(), plugin.source
-    if registry and source and source.kind == "path":
-        folder = registry.parent / source.value
-        if (folder / "pyproject.toml").is_file():
-            return packages.read(folder.resolve())
+    """The plugin's project beside its registry's file, else its wheel in a folder that the environment names."""
+    source = plugin.source
+    beside = known_registries.folder(plugin.registry) if source and source.kind == "path" else None
+    if source and beside and (beside / source.value / "pyproject.toml").is_file():
+        return packages.read((beside / source.value).resolve())
     return packages.find_wheel(plugin.distribution, plugin.version, source.sha256 if source else "")
 
 
@@ -137,18 +187,30 @@ def _nowhere(plugin: Plugin) -> InstallError:
     )
 
 
-def _with_needed(package: Package, found: dict[str, Package]) -> list[Package]:
-    """A package after the plugins that it needs and that are not installed, as far as the registry knows them."""
+def _with_needed(package: Package, known: Mapping[str, Plugin], found: dict[str, Package]) -> list[Package]:
+    """A package after the plugins that it needs and that are not installed, as far as they are known."""
     installed = {normalised(plugin.distribution) for plugin in index.installed_plugins()}
-    known = {normalised(plugin.distribution): plugin for plugin in index.available_plugins()}
     found[normalised(package.distribution)] = package
     for name in package.needed:
         if name in known and name not in installed and name not in found:
-            needed = _at_hand(known[name])
-            if needed is None:
-                raise _nowhere(known[name])
-            _with_needed(needed, found)
+            _with_needed(_needed(package, known[name]), known, found)
     return list(reversed(found.values()))
+
+
+def _needed(package: Package, plugin: Plugin) -> Package:
+    if needed := _at_hand(plugin):
+        return needed
+    if plugin.source is None or plugin.source.kind == "path":
+        raise _nowhere(plugin)
+    raise InstallError(
+        f"{package.distribution} needs the plugin '{plugin.name}', which is not installed", f"zoo install {plugin.name}"
+    )
+
+
+def _known(registry: str) -> dict[str, Plugin]:
+    """Plugins by distribution, of our registry and of the one that is installed from: no third one has a say in it."""
+    known = (plugin for plugin in index.available_plugins() if plugin.registry in ("", registry))
+    return {normalised(plugin.distribution): plugin for plugin in known}
 
 
 def _target(package: Package) -> Arguments:
@@ -169,7 +231,7 @@ def _tool(action: str) -> Arguments:
 def check_environment() -> str:
     """The tool that installs here; raises InstallError, with what to do, where nothing can be installed."""
     advice = "make a virtual environment: python3 -m venv .venv, and install zoo-core there"
-    if _installed_core() is None:
+    if distribution_version("zoo-core") is None:
         raise InstallError("zoo-core itself is not installed, only on the path", "install it: pip install -e CHECKOUT")
     in_system = sys.prefix == sys.base_prefix and not os.environ.get("PIP_BREAK_SYSTEM_PACKAGES")
     if in_system and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
@@ -180,12 +242,12 @@ def check_environment() -> str:
     return f"{shlex.join(_tool('install')[:3])}, into {packages_folder}"
 
 
-def _installed_core() -> str | None:
-    """The version of the installed distribution zoo-core; None where only its folder is on the path."""
+def distribution_version(name: str) -> str | None:
+    """The version of an installed distribution; None where it is not installed, or only its folder is on the path."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("zoo-core")
+        return version(name)
     except PackageNotFoundError:
         return None
 
@@ -201,16 +263,38 @@ def _held(command: Sequence[str], constraints: Path) -> Arguments:
 
 
 @contextmanager
-def _constraints() -> Iterator[Path]:
+def _constraints(plan: Plan) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
         path = Path(folder, "constraints.txt")
-        path.write_text(f"zoo-core=={__version__}\n", encoding="utf-8")
+        missing = _never_from_an_index(plan) if plan.action == "install" else ()
+        lines = [f"zoo-core=={__version__}", *(f"{name}<0" for name in missing)]
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         yield path
+
+
+def _never_from_an_index(plan: Plan) -> list[str]:
+    """Plugins that the plan does not bring: if it needs one, the installer may not look for that name elsewhere.
+
+    Those too that its registry knows and that an earlier registry has the name of.
+    """
+    registries = ("", plan.registry)
+    known = {normalised(each.distribution) for each in index.registered_plugins() if each.registry in registries}
+    missing = known - set(map(normalised, plan.brings))
+    return sorted(name for name in missing if distribution_version(name) is None)
 
 
 def _run(command: Sequence[str]) -> int:
     # Whatever it says goes to stderr: stdout may hold a JSON document.
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, check=False).returncode
+    variables = _environment(command)
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, env=variables, check=False).returncode
+
+
+def _environment(command: Sequence[str]) -> dict[str, str]:
+    """The environment; for a command that names an index, without what adds others to it."""
+    if "--index-url" not in command:
+        return dict(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in _MORE_INDEXES}
+    return {**kept, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
 
 
 def _see_what_is_new() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from zoo_core import index
 from zoo_core.errors import AmbiguousNameError, IncompatibleError, NameNotFoundError, PluginError, UsageError
 from zoo_core.names import suggest
-from zoo_core.records import KINDS, Component, Model, Plugin, Preset
+from zoo_core.records import KINDS, OURS, Component, Model, Plugin, Preset
 from zoo_core.text import clean
 
 Row = dict[str, Any]
@@ -71,6 +71,7 @@ def model_row(plugin: Plugin, model: Model) -> Row:
         "installed": plugin.installed,
         "compatible": plugin.compatible,
         "broken": plugin.broken,
+        "registry": plugin.registry or None,
         "presets": [preset_row(plugin, preset) for preset in _presets(plugin, model)],
     }
 
@@ -150,6 +151,7 @@ def _package_facts(plugin: Plugin) -> Row:
         "version": plugin.version,
         "requires_core": plugin.requires_core,
         "source": asdict(plugin.source) if plugin.source else None,
+        "registry": (plugin.registry or OURS) if plugin.source else None,
     }
 
 

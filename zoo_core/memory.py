@@ -18,7 +18,7 @@ def load(file_name: str) -> dict[str, Any]:
     try:
         content = json.loads((paths.cache_dir() / file_name).read_bytes())
         entries = content["entries"] if content["schema"] == _SCHEMA else {}
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
     return entries if isinstance(entries, dict) else {}
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zoo_core import manifest as manifests
+from zoo_core import toml_files
 from zoo_core.distributions import GROUP, core_fits, core_range, normalised
-from zoo_core.errors import InstallError
+from zoo_core.errors import InstallError, ManifestError
+from zoo_core.records import Manifest
 from zoo_core.text import clean
 
+if TYPE_CHECKING:
+    from zipfile import ZipFile
+
+# What reading a damaged zip file may raise besides its own errors.
+_DAMAGE = (OSError, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError)
 _METADATA_FILE = re.compile(r"[^/]+\.dist-info/METADATA")
 # ZOO_WHEELS is ours; the others mean to pip and uv what they mean here, as far as they name folders.
 _FOLDER_VARIABLES = {"ZOO_WHEELS": os.pathsep, "PIP_FIND_LINKS": r"\s+", "UV_FIND_LINKS": r"[\s,]+"}
@@ -27,6 +36,7 @@ class Package:
     version: str
     plugins: dict[str, str]
     requires: tuple[str, ...]
+    summary: str = ""
 
     @property
     def requires_core(self) -> str:
@@ -78,21 +88,62 @@ def read_wheel(path: Path) -> Package:
     try:
         with ZipFile(path) as wheel:
             folder = next(name for name in wheel.namelist() if _METADATA_FILE.fullmatch(name)).rpartition("/")[0]
+            _check_sizes(wheel, folder)
             metadata = PathDistribution(ZipPath(wheel, f"{folder}/"))
             plugins = {point.name: point.value for point in metadata.entry_points if point.group == GROUP}
             version = str(Version(metadata.version))
-            return Package(path, metadata.name, version, plugins, tuple(metadata.requires or ()))
-    except (OSError, BadZipFile, ValueError, TypeError, KeyError, StopIteration) as error:
+            header = metadata.metadata
+            summary = clean(header["Summary"]) if "Summary" in header else ""
+            return _shown(Package(path, metadata.name, version, plugins, tuple(metadata.requires or ()), summary))
+    except (*_DAMAGE, BadZipFile, zlib.error, TypeError, StopIteration) as error:
         raise InstallError(f"{path} is no wheel that can be read: {clean(str(error)) or 'no metadata'}") from None
+
+
+def _shown(package: Package) -> Package:
+    """The package, all of whose names can be shown as they are; raises ValueError for any other."""
+    for word in (package.distribution, package.version, *package.plugins, *package.plugins.values()):
+        if not isinstance(word, str) or clean(word) != word:
+            raise ValueError(f"'{clean(str(word))[:100]}' is no name")
+    return package
+
+
+def _check_sizes(wheel: ZipFile, folder: str) -> None:
+    """Raise ValueError where what is to be read would unpack to more than a megabyte: zeros pack a thousandfold."""
+    for member in wheel.infolist():
+        if member.filename.startswith(f"{folder}/") and member.file_size > toml_files.LARGEST_FILE:
+            raise ValueError(f"{member.filename} unpacks to {member.file_size} bytes")
+
+
+def read_manifest(package: Package, plugin: str) -> Manifest:
+    """The manifest that a wheel brings for one of its plugins; raises InstallError without one, and ManifestError."""
+    from zipfile import BadZipFile, ZipFile
+
+    name = f"{_top(package, plugin)}/{manifests.FILE_NAME}"
+    try:
+        with ZipFile(package.path) as wheel, wheel.open(name) as file:
+            content = file.read(toml_files.LARGEST_FILE + 1)
+    except (*_DAMAGE, BadZipFile, zlib.error) as error:
+        raise InstallError(
+            f"{package.path}: {name} is not in it or cannot be read: {clean(str(error))}",
+            "zoo manifest update, see that it is package data, then build the wheel again",
+        ) from None
+    where = f"{package.path}: {name}"
+    if len(content) > toml_files.LARGEST_FILE:
+        raise ManifestError(f"{clean(where)}: larger than {toml_files.LARGEST_FILE} bytes")
+    return manifests.from_table(toml_files.decode(content, where), where)
 
 
 def import_folder(package: Package, plugin: str) -> Path:
     """The folder of the import package that holds a plugin of a project; raises InstallError where it is not found."""
-    top = package.plugins[plugin].partition(":")[0].partition(".")[0]
+    top = _top(package, plugin)
     for folder in (package.path / top, package.path / "src" / top):
         if folder.is_dir():
             return folder
     raise InstallError(f"{package.path}: the package '{top}' of plugin '{clean(plugin)}' is neither here nor in src/")
+
+
+def _top(package: Package, plugin: str) -> str:
+    return package.plugins[plugin].partition(":")[0].partition(".")[0]
 
 
 def find_wheel(distribution: str, version: str, sha256: str = "") -> Package | None:
@@ -110,6 +161,25 @@ def find_wheel(distribution: str, version: str, sha256: str = "") -> Package | N
     if sha256:
         _check_hash(best.path, sha256)
     return best
+
+
+def check_wheel_name(address: str, distribution: str, version: str) -> None:
+    """Raise InstallError unless an address is of a wheel of that distribution in that version, by its file's name."""
+    from urllib.parse import unquote, urlsplit
+
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.version import InvalidVersion, Version
+
+    file_name = unquote(urlsplit(address).path).rpartition("/")[2]
+    try:
+        name, found, _, _ = parse_wheel_filename(file_name)
+        fits = (name, found) == (normalised(distribution), Version(version))
+    except (InvalidWheelFilename, InvalidVersion):
+        fits = False
+    if not fits:
+        raise InstallError(
+            f"{address} is no wheel of {distribution} {version} by its name", "tell the registry's keeper"
+        )
 
 
 def wheel_folders() -> list[Path]:
@@ -145,17 +215,17 @@ def _check_hash(path: Path, sha256: str) -> None:
 
 
 def _read_project(folder: Path) -> Package:
-    import tomllib
-
     try:
-        table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        project: Mapping[str, Any] = table["project"]
-        return Package(
-            folder,
-            project["name"],
-            project.get("version", ""),
-            dict(project.get("entry-points", {}).get(GROUP, {})),
-            tuple(project.get("dependencies", ())),
+        project: Mapping[str, Any] = toml_files.read(folder / "pyproject.toml")["project"]
+        return _shown(
+            Package(
+                folder,
+                project["name"],
+                project.get("version", ""),
+                dict(project.get("entry-points", {}).get(GROUP, {})),
+                tuple(project.get("dependencies", ())),
+                clean(str(project.get("description", ""))),
+            )
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ManifestError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InstallError(f"{folder} is no Python project: {clean(str(error))}") from None

@@ -1,4 +1,4 @@
-"""Where the zoo keeps what it remembers, and where its registry lies."""
+"""Where the zoo keeps what it remembers, where the user's settings are, and where its registry lies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def cache_dir() -> Path:
         return Path.home() / "Library" / "Caches" / "zoo"
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "zoo"
+
+
+def config_path() -> Path:
+    """The user's settings: $ZOO_CONFIG, else zoo/config.toml in $XDG_CONFIG_HOME, else in ~/.config."""
+    if chosen := os.environ.get("ZOO_CONFIG"):
+        return Path(chosen).expanduser()
+    shared = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(shared) if shared else Path.home() / ".config") / "zoo" / "config.toml"
 
 
 def registry_path() -> Path | None:

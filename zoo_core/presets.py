@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core import files as on_disk
 from zoo_core.config import LARGEST_JSON, SCHEMA, Config, json_table, parse_config, render_config
 from zoo_core.errors import IntegrityError, PresetError
-from zoo_core.names import is_item_name, shown_path
+from zoo_core.names import is_file_name, shown_path
 from zoo_core.records import File
 from zoo_core.text import clean
 
@@ -75,7 +76,7 @@ class PresetFolder:
         return contents
 
     def _check_size(self, file: File) -> None:
-        if not is_item_name(file.name):
+        if not is_file_name(file.name):
             raise self._damage(file, "a name of a file within the folder", "this")
         with self._reading(file):
             status = (self.path / file.name).stat()
@@ -94,6 +95,9 @@ class PresetFolder:
         )
 
     def _read(self, file: File) -> bytearray:
+        # Where the system promises more memory than it has, the promise would be kept until all of it is gone.
+        if file.size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+            raise self._damage(file, "a file that fits into memory", f"{file.size} bytes")
         content = bytearray(file.size)
         view = memoryview(content)
         with self._reading(file), (self.path / file.name).open("rb", buffering=0) as source:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo_core import manifest as manifests
@@ -22,8 +22,8 @@ class Result:
     """What came of loading one plugin.
 
     `error` is the reason why it cannot be loaded, `heavy` the packages among keras, tensorflow, jax, torch and numpy
-    that loading it imports, `stale` whether its manifest differs from what its hooks register, and `manifest` what
-    they register, for a plugin that has no manifest of its own.
+    that loading it imports, `stale` whether its manifest differs from what its hooks register, `manifest` what they
+    register, for a plugin that has no manifest of its own, and `counts` how many of each kind.
     """
 
     plugin: str
@@ -32,6 +32,7 @@ class Result:
     heavy: tuple[str, ...] = ()
     stale: bool = False
     manifest: Manifest | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def results(plugins: Iterable[Plugin], refresh: bool = False) -> dict[str, Result]:
@@ -88,4 +89,5 @@ def _result(answer: dict[str, Any]) -> Result:
         heavy=tuple(answer["heavy"]),
         stale=answer["stale"],
         manifest=manifest,
+        counts=answer.get("counts", {}),
     )

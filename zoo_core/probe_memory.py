@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from zoo_core import memory
@@ -18,11 +19,20 @@ FILE_NAME = "probe.json"
 
 Answer = dict[str, Any]
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    "plugin": (str,),
+    "seconds": (int, float),
+    "error": (str, NoneType),
+    "heavy": (list,),
+    "stale": (bool,),
+    "registered": (dict, NoneType),
+}
+
 
 def read(plugins: Iterable[Plugin]) -> dict[str, Answer]:
     """The prober's answers, by name, about those plugins that are still as they were."""
     entries = memory.load(FILE_NAME)
-    found = ((plugin, entries.get(_place(plugin))) for plugin in plugins) if entries else ()
+    found = ((plugin, _entry(entries.get(_place(plugin)))) for plugin in plugins) if entries else ()
     return {plugin.name: entry["answer"] for plugin, entry in found if entry and _holds(entry, plugin)}
 
 
@@ -38,6 +48,21 @@ def write(answers: Mapping[str, Answer], plugins: Iterable[Plugin]) -> None:
         if plugin.name in answers
     }
     memory.save(FILE_NAME, memory.load(FILE_NAME) | new)
+
+
+def _entry(value: Any) -> dict[str, Any] | None:
+    """An entry if it is as `write` makes them, else None: the file may have been damaged since."""
+    answer = value.get("answer") if isinstance(value, dict) else None
+    if not isinstance(answer, dict) or not {"state", "surroundings"} <= value.keys():
+        return None
+    counts = answer.get("counts", {})
+    is_whole = (
+        all(key in answer and isinstance(answer[key], kinds) for key, kinds in _TYPES.items())
+        and all(isinstance(name, str) for name in answer["heavy"])
+        and isinstance(counts, dict)
+        and all(type(count) is int for count in counts.values())
+    )
+    return value if is_whole else None
 
 
 def _holds(entry: Mapping[str, Any], plugin: Plugin) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TextIO
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 from zoo_core import host, snapshot
 from zoo_core.host import Registrations
 from zoo_core.installed import installed_plugins
-from zoo_core.records import Manifest, Plugin
+from zoo_core.records import KINDS, Manifest, Plugin
 
 HEAVY = ("keras", "tensorflow", "jax", "torch", "numpy")
 
@@ -55,6 +56,7 @@ def _answer(plugin: Plugin) -> dict[str, Any]:
         "heavy": sorted(_heavy_modules() - before),
         "stale": _is_stale(plugin.manifest, registered),
         "registered": asdict(registered) if registered and plugin.manifest is None else None,
+        "counts": _counts(registered) if registered else {},
     }
 
 
@@ -66,6 +68,13 @@ def _registered(plugin: Plugin) -> tuple[Manifest | None, str | None]:
         return snapshot.outline(plugin.name, outcome), None
     except BaseException as error:
         return None, host.explain(error)
+
+
+def _counts(registered: Manifest) -> dict[str, int]:
+    """How many of each kind the plugin registers; none of what it has none of."""
+    found = Counter(item.kind for item in registered.components)
+    found.update(models=len(registered.models), commands=len(registered.commands))
+    return {kind: found[kind] for kind in (*KINDS, "models", "commands") if found[kind]}
 
 
 def _is_stale(manifest: Manifest | None, registered: Manifest | None) -> bool:

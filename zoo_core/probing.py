@@ -53,6 +53,7 @@ def _failure(name: str, error: str, seconds: float) -> dict[str, Any]:
         "heavy": [],
         "stale": False,
         "registered": None,
+        "counts": {},
     }
 
 

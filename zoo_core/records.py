@@ -8,6 +8,8 @@ from pathlib import Path
 SCHEMA = 1
 HOOKSPEC = 1
 KINDS = ("losses", "layers", "optimizers", "callbacks")
+OURS = "zoo"
+"""What the registry that zoo-core brings along is called; no other one can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class Plugin:
     """One plugin, installed or known to the registry.
 
     `broken` is the reason why it cannot be used; `package` the folder of its import package; `metadata` the folder
-    of its distribution's metadata; `slow` says that it has no manifest, so that its code had to be run to list it.
+    of its distribution's metadata; `slow` says that it has no manifest, so that its code had to be run to list it;
+    `registry` is the name of the registry that `source` is from, "" for ours.
     """
 
     name: str
@@ -120,3 +123,4 @@ class Plugin:
     source: Source | None = None
     slow: bool = False
     metadata: Path | None = None
+    registry: str = ""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from zoo_core.checks import Invalid, at, finite_number, listing, named, no_doubles, or_empty, table, text, whole_number
-from zoo_core.names import is_import_path, is_item_name, is_plugin_name, is_revision
+from zoo_core.names import (
+    is_file_name,
+    is_import_path,
+    is_item_name,
+    is_plugin_name,
+    is_repository,
+    is_revision,
+    is_sha256,
+)
 from zoo_core.records import HOOKSPEC, KINDS, SCHEMA, Command, Component, File, Manifest, Model, Preset
 from zoo_core.text import clean
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
 def manifest(values: Mapping[str, Any]) -> Manifest:
@@ -20,14 +24,15 @@ def manifest(values: Mapping[str, Any]) -> Manifest:
     _check_versions(values)
     checked = _MANIFEST(values)
     _check_doubles(checked)
+    models = {model.name for model in checked.models}
     for preset in checked.presets:
-        _check_preset(preset, checked)
+        _check_preset(preset, models)
     return checked
 
 
 def is_relative_folder(value: str) -> bool:
     """Whether a path stays within its folder: names joined by `/`, none of which starts with a dot."""
-    return all(is_item_name(part) for part in value.split("/"))
+    return all(is_file_name(part) for part in value.split("/"))
 
 
 def _check_versions(values: Mapping[str, Any]) -> None:
@@ -43,12 +48,15 @@ def _check_doubles(checked: Manifest) -> None:
     no_doubles(f"preset {preset.name}" for preset in checked.presets)
 
 
-def _check_preset(preset: Preset, checked: Manifest) -> None:
-    if preset.model not in {model.name for model in checked.models}:
+def _check_preset(preset: Preset, models: set[str]) -> None:
+    if preset.model not in models:
         raise Invalid(f"preset {preset.name} is of an unknown model")
     if not preset.folder and not (preset.repo and preset.revision):
         raise Invalid(f"preset {preset.name} has neither a folder nor a repo with its revision")
-    no_doubles(f"file {file.name} of preset {preset.name}" for file in preset.files)
+    if not preset.files:
+        raise Invalid(f"preset {preset.name} has no files")
+    # Where case doesn't count, two names that differ in case only are one file.
+    no_doubles(f"file {file.name.lower()} of preset {preset.name}" for file in preset.files)
 
 
 def _metrics(value: object) -> dict[str, float]:
@@ -59,13 +67,14 @@ def _metrics(value: object) -> dict[str, float]:
 
 _PLUGIN_NAME = named(is_plugin_name, "a name: lower case, digits, - and _")
 _ITEM_NAME = named(is_item_name, "a name: letters, digits, -, _ and .")
+_FILE_NAME = named(is_file_name, "a name of a file: letters, digits, -, _ and .")
 _IMPORT_PATH = or_empty(named(is_import_path, 'an import path: "package.module:Class"'))
 
-_FILE = table(
+FILE = table(
     File,
     "name size sha256",
     "",
-    {"name": _ITEM_NAME, "size": whole_number, "sha256": named(_SHA256.fullmatch, "64 hexadecimal digits")},
+    {"name": _FILE_NAME, "size": whole_number, "sha256": named(is_sha256, "64 hexadecimal digits")},
 )
 _COMPONENT = table(
     Component,
@@ -103,10 +112,10 @@ _PRESET = table(
         "license": text,
         "parameters": whole_number,
         "data": text,
-        "files": listing(_FILE),
+        "files": listing(FILE),
         "metrics": _metrics,
         "folder": or_empty(named(is_relative_folder, "a folder within the package")),
-        "repo": or_empty(named(_REPOSITORY.fullmatch, "owner/name")),
+        "repo": or_empty(named(is_repository, "owner/name")),
         "revision": or_empty(named(is_revision, "40 hexadecimal digits")),
     },
 )

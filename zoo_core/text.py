@@ -11,14 +11,19 @@ _ESCAPE = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # everything shorter
 )
 
+# Printable by their category, and yet nothing is to be seen of them: fillers, blanks, joiners, variation selectors.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def clean(text: str) -> str:
     """The text on one line, without escape sequences, control characters, bidirectional overrides or invisible ones."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text.strip()
-    visible = _ESCAPE.sub("", text)
+    visible = _UNSEEN.sub("", _ESCAPE.sub("", text))
     return "".join(_shown(character) for character in visible).strip()
 
 

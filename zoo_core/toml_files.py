@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo_core import memory
-from zoo_core.errors import ManifestError
+from zoo_core.checks import Invalid
+from zoo_core.errors import ManifestError, ZooError
 from zoo_core.text import clean
 
 T = TypeVar("T")
 
-_LARGEST_FILE = 1_000_000
+LARGEST_FILE = 1_000_000
 # tomllib takes minutes for a key of thousands of parts; ours have three at most.
 _KEY_PART = r"""(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_KEY_PART}[ \t]*\.[ \t]*){{16}}", re.MULTILINE)
@@ -22,16 +24,33 @@ _LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_KEY_PART}[ \t]*\.[ \t]*){{16}}
 
 def read(path: Path) -> dict[str, Any]:
     """A file's table; raises ManifestError when it cannot be read, is larger than 1 MB or is not TOML."""
+    return decode(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content; raises ManifestError when it cannot be read, is no regular file or is larger than 1 MB."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ManifestError(f"{clean(str(path))}: not a regular file")
-        if status.st_size > _LARGEST_FILE:
-            raise ManifestError(f"{clean(str(path))}: larger than {_LARGEST_FILE} bytes")
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
+        if status.st_size > LARGEST_FILE:
+            raise ManifestError(f"{clean(str(path))}: larger than {LARGEST_FILE} bytes")
+        with path.open("rb") as file:
+            # One byte more tells of a file that has grown since.
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
         raise ManifestError(f"{clean(str(path))}: cannot be read: {clean(str(error))}") from None
-    return parse(text, str(path))
+    if len(content) > LARGEST_FILE:
+        raise ManifestError(f"{clean(str(path))}: larger than {LARGEST_FILE} bytes")
+    return content
+
+
+def decode(content: bytes, where: str) -> dict[str, Any]:
+    """The table in a UTF-8 text; raises ManifestError as `parse` does."""
+    try:
+        return parse(content.decode(), where)
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{clean(where)}: cannot be read: {clean(str(error))}") from None
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
@@ -61,8 +80,10 @@ class Cache:
         """What `check(table, where)` makes of a file's table; raises ManifestError, and what `check` raises."""
         where, stamp = str(path), memory.stamp(path)
         entry = self._entries.get(where)
-        if entry and entry["stamp"] == stamp:
-            return check(entry["table"], where)
+        if isinstance(entry, dict) and entry.get("stamp") == stamp and isinstance(entry.get("table"), dict):
+            # What was remembered may have been damaged since: the file itself has the last word.
+            with suppress(ZooError, Invalid):
+                return check(entry["table"], where)
         table = read(path)
         checked = check(table, where)
         # Only now: what passes holds nothing that JSON cannot hold.

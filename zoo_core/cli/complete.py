@@ -21,6 +21,13 @@ def models(incomplete: str) -> list[str]:
     return _starting(incomplete, (f"{names[plugin, preset.model]}:{preset.variant}" for plugin, preset in presets))
 
 
+def downloaded(incomplete: str) -> list[str]:
+    """Weights that could be removed."""
+    from zoo_core import cache
+
+    return _starting(incomplete, {entry.name for entry in cache.entries() if entry.snapshot})
+
+
 def installed_plugins(incomplete: str) -> list[str]:
     """Plugins that could be uninstalled."""
     from zoo_core import index
@@ -55,6 +62,13 @@ def data_sets(incomplete: str) -> list[str]:
     from zoo_core.datasets import DATASETS
 
     return _starting(incomplete, DATASETS)
+
+
+def registries(incomplete: str) -> list[str]:
+    """Registries that were added."""
+    from zoo_core.user_config import read_or_empty
+
+    return _starting(incomplete, (registry.name for registry in read_or_empty().registries))
 
 
 def is_asked_by_bash() -> bool:

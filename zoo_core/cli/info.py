@@ -65,6 +65,7 @@ def _facts(described: Row) -> dict[str, str]:
         "commands": ", ".join(f"zoo {described['plugin']} {command}" for command in described["commands"]),
         "plugin": " ".join((described["plugin"], f"({described['distribution']} {described['version']})")),
         "source": f"{source['kind']} {source['value']}" if source else "",
+        "registry": described["registry"] or "",
     }
 
 

@@ -32,7 +32,8 @@ def list_models(
 ) -> None:
     """List the models, installed or not.
 
-    Each with its task, its state and its trained weights; a broken plugin with the reason.
+    Each with its task, its state and its trained weights; a broken plugin with the reason. What could be installed from
+    a registry that isn't ours has its name beside it.
     """
     from zoo_core import listing
 
@@ -50,4 +51,7 @@ def list_models(
 def _cells(row: Row, unique: bool) -> list[str]:
     name = row["name"] if unique else f"{row['plugin']}/{row['name']}"
     weights = ", ".join(preset["variant"] for preset in row["presets"])
-    return [name, row["task"], output.status(row), weights, row["broken"] or row["summary"]]
+    status = output.status(row)
+    if row["registry"] and status == "available":
+        status = f"available ({row['registry']})"
+    return [name, row["task"], status, weights, row["broken"] or row["summary"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from zoo_core.installer import Plan
+    from zoo_core.records import File
 
 _STYLES = {
     "available": "cyan",
@@ -68,7 +69,23 @@ def confirm(question: str) -> None:
 def describe(plan: Plan) -> None:
     """Say, on stderr, what is to be installed or uninstalled, where it comes from or lies, and by which commands."""
     note(f"{plan.action} {plan.distribution} {plan.version} (plugin {', '.join(plan.plugins)})")
-    note(f"from {plan.origin}\n{plan}")
+    if plan.registry:
+        note(f"registry: {_described_registry(plan.registry)}")
+    note(f"from {plan.origin}")
+    for warning in plan.warnings:
+        note(f"careful: {warning}")
+    note(str(plan))
+
+
+def _described_registry(name: str) -> str:
+    from zoo_core import known_registries
+    from zoo_core.records import OURS
+
+    if name == OURS:
+        return name
+    location = known_registries.location(name)
+    where = f"{name}, {location}" if location else name
+    return f"{where}: not ours, and a plugin is code that can do all that you can"
 
 
 def carry_out(plan: Plan, yes: bool, dry_run: bool, as_json: bool) -> dict[str, Any]:
@@ -93,10 +110,17 @@ def plan_document(plan: Plan, done: bool) -> dict[str, Any]:
         "plugins": list(plan.plugins),
         "distribution": plan.distribution,
         "version": plan.version,
+        "registry": plan.registry or None,
         "origin": plan.origin,
+        "warnings": list(plan.warnings),
         "commands": [list(command) for command in plan.commands],
         "done": done,
     }
+
+
+def file_rows(files: Iterable[File]) -> list[dict[str, Any]]:
+    """Files as JSON has them."""
+    return [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in files]
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
