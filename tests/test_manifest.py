@@ -14,9 +14,10 @@ import pytest
 
 from tests.conftest import MANIFEST, PLUGIN, FakePlugins
 from zoo_core import manifest as manifests
-from zoo_core import memory, toml_files
+from zoo_core import memory, published, toml_files
 from zoo_core.errors import ManifestError, PluginError, PresetError
 from zoo_core.manifest import Command, Component, File, Manifest, Model, Preset
+from zoo_core.published import Published
 
 FULL = Manifest(
     "glow",
@@ -254,9 +255,9 @@ def test_the_place_on_the_hub_is_kept_until_a_file_changes(fake_plugins: FakePlu
     package = fake_plugins.add("tiny")
     folder = _preset(package, "tiny-mnist")
     built = manifests.build("tiny", package)
-    published = replace(built, presets=(replace(built.presets[0], repo="owner/name", revision="1" * 40),))
-    (package / manifests.FILE_NAME).write_text(manifests.render(published))
-    assert manifests.build("tiny", package) == published
+    published.write(folder, Published("owner/name", "1" * 40, built.presets[0].files))
+    there = replace(built, presets=(replace(built.presets[0], repo="owner/name", revision="1" * 40),))
+    assert manifests.build("tiny", package) == there
     (folder / "model.safetensors").write_bytes(b"abd")
     assert manifests.build("tiny", package).presets[0].revision == ""
 

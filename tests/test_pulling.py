@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from zoo_core import installer, manifest
@@ -134,6 +136,16 @@ def test_a_preset_on_the_hub_is_planned_with_its_size_and_needs_the_network(tiny
     assert planned.download == planned.preset.size > 0
     with pytest.raises(OfflineError, match="toys/tiny at 0123456789ab"):
         pull("tiny:far")
+
+
+def test_offline_nothing_is_installed_from_the_web(known, monkeypatch):
+    plan_install = installer.plan_install
+    monkeypatch.setattr(
+        installer, "plan_install", lambda name: replace(plan_install(name), origin="https://example.org/tiny.whl")
+    )
+    with pytest.raises(OfflineError, match="plugin 'tiny' is not installed, and the network is off"):
+        pull("tiny", yes=True, offline=True)
+    assert known == []
 
 
 def test_another_revision_than_the_recorded_one_is_refused(tiny):

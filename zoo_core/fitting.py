@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo_core import runs
+from zoo_core import card, runs
 from zoo_core.batches import Batches
 from zoo_core.checkpoints import Checkpoint, Position, restore_metrics, save_checkpoint
 from zoo_core.config import Config
@@ -141,7 +141,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no 
             if samples:
                 self._sample(self.position.epoch)
         self.run.record["files"] = {file.name: {"size": file.size, "sha256": file.sha256} for file in files}
-        runs.write_card(self.run.folder, self.run.record)
+        card.write(self.run.folder, self.run.record)
 
     def _update_record(self) -> None:
         self.run.record.update(

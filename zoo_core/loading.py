@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo_core.config import STORAGES, Config, check_plain, parse_config
 from zoo_core.errors import NameNotFoundError, PresetError
 from zoo_core.files import parse_json, render_json
-from zoo_core.names import is_path, shown_path
+from zoo_core.names import is_hub_reference, is_path, shown_path
 from zoo_core.presets import CONFIG_FILE, WEIGHTS_FILE, PresetFolder, write_preset
 from zoo_core.records import File
 from zoo_core.safetensors_file import Header, arrays, parse_header
@@ -28,8 +28,8 @@ def load(name: str | os.PathLike[str], weights: bool = True) -> keras.Model:
     """The model of a preset with its trained weights; with `weights=False`, as it is when newly made.
 
     `name` is a name such as `glow`, `glow/realnvp` or `glow:mnist`, whose weights are downloaded if need be (a plugin
-    is never installed), or the path of a preset's folder (`./runs/glow`, a pathlib path), whose plugin must be
-    installed.
+    is never installed); a place on the Hub, `hf://owner/name@<40 hexadecimal digits>`; or the path of a preset's folder
+    (`./runs/glow`, a pathlib path). The plugin of the latter two must be installed.
 
     Everything is checked before anything is used: size and sha256 of every file, the arguments, the names, shapes and
     dtypes of all tensors, that every number is finite. Raises IntegrityError, PresetError or WeightsError, which name
@@ -139,6 +139,8 @@ def _find(name: str | os.PathLike[str]) -> tuple[PresetFolder, tuple[File, ...],
     if is_path(name):
         folder = PresetFolder(Path(name).expanduser())
         return folder, folder.files(), ""
+    if is_hub_reference(name):
+        return pulling.present_published(str(name))
     plugin, model, preset = index.find_preset(str(name))
     if not plugin.installed:
         raise pulling.not_installed(plugin)

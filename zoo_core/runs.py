@@ -1,4 +1,4 @@
-"""The record of a training run, run.json: what was trained how, on what and where, what was measured; and its card."""
+"""The record of a training run, run.json: what was trained how, on what and where, and what was measured."""
 
 from __future__ import annotations
 
@@ -55,24 +55,23 @@ def settings(recipe: Recipe) -> Record:
 
 def read_record(folder: Path) -> Record:
     """The run.json of a preset folder; raises PresetError where it is missing or malformed, or of another schema."""
-    from zoo_core.errors import PresetError
+    from zoo_core import run_schema
+    from zoo_core.config import check_schema
+    from zoo_core.names import shown_path
     from zoo_core.presets import PresetFolder
 
-    record = PresetFolder(folder).run()
-    if record.get("schema") != SCHEMA:
-        raise PresetError(f"{folder / RUN_FILE}: schema {record.get('schema')!r:.50}, and this zoo-core reads {SCHEMA}")
+    record, where = PresetFolder(folder).run(), shown_path(folder / RUN_FILE)
+    check_schema(record.get("schema"), where)
+    run_schema.check(record, where)
     return record
 
 
 def write_record(folder: Path, record: Record) -> None:
     """Write run.json and the card, each whole or not at all. Raises OSError."""
+    from zoo_core import card
+
     replace_text(folder / RUN_FILE, render_json(record))
-    write_card(folder, record)
-
-
-def write_card(folder: Path, record: Record) -> None:
-    """Write the card, README.md. Raises OSError."""
-    replace_text(folder / "README.md", card(record))
+    card.write(folder, record)
 
 
 def differences(old: Record, new: Record, recipe: Recipe) -> list[str]:
@@ -171,48 +170,3 @@ def _plugin_version(name: str) -> str:
         return find_plugin(name).version
     except ZooError:
         return "unknown"
-
-
-def card(record: Record) -> str:
-    """The card of a trained model, README.md: Hub metadata, then what it is, how it was made and what was measured."""
-    data = record["data"]
-    lines = [
-        "---",
-        f"license: {str(record['license']).lower()}",
-        "library_name: keras",
-        f"tags: [zoo, {record['model'].partition('/')[0]}]",
-        "---",
-        f"# {record['model'].partition('/')[2]}:{record['variant']}",
-        "",
-        f"{record['model']}, {record['parameters']:,} parameters,",
-        f"trained on {data['name']} (licence {data['license']}).",
-        "",
-        *_measured(record.get("evaluation")),
-        _training_line(record),
-        "",
-        "Settings: " + ", ".join(f"{name}={value}" for name, value in record["settings"].items()) + ".",
-        "",
-        "Written by `zoo train`; run.json beside this file has everything.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _measured(evaluation: Record | None) -> list[str]:
-    if not evaluation:
-        return ["Not measured yet: `zoo evaluate` measures it.", ""]
-    rows = [(name, value, "") for name, value in evaluation["metrics"].items() if not name.endswith("_standard_error")]
-    rows += [(name, value, "baseline") for name, value in evaluation["baselines"].items()]
-    head = f"Measured on {evaluation['examples']:,} {evaluation['split']} examples, seed {evaluation['seed']}:"
-    table = [f"| {name} | {value:.4f} | {note} |" for name, value, note in rows]
-    return [head, "", "| metric | value | |", "|---|---|---|", *table, ""]
-
-
-def _training_line(record: Record) -> str:
-    hardware = record["hardware"]
-    minutes = record["seconds"] / 60
-    duration = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
-    return (
-        f"{record['epochs']} epochs, {record['steps']:,} steps, {duration} on "
-        f"{hardware['processor']} ({hardware['cores']} cores), Keras {record['versions']['keras']} "
-        f"on {record['versions']['backend']}."
-    )

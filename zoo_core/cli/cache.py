@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo_core.cli import output
 from zoo_core.cli.groups import Group
 from zoo_core.cli.output import examples
+
+if TYPE_CHECKING:
+    from zoo_core.cache import Entry, Leftover
 
 app = typer.Typer(
     add_completion=False,
@@ -19,66 +22,62 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
+_NONE = "No weights are here yet; zoo pull gets some."
+
 
 @app.command("list", epilog=examples("zoo cache list", "zoo cache list --json"))
 def list_weights(as_json: Json = False) -> None:
     """List the weights that are here.
 
-    Downloaded from the Hub, or bundled with an installed plugin.
+    Bundled with an installed plugin, or downloaded, from the Hub or a mirror.
     """
     from zoo_core import cache
     from zoo_core.text import human_size
 
     entries = cache.entries()
     if as_json:
-        rows = [
-            {
-                "name": entry.name,
-                "source": entry.source,
-                "path": str(entry.path),
-                "size": entry.preset.size,
-                "complete": entry.complete,
-            }
-            for entry in entries
-        ]
-        output.show_json(rows)
+        output.show_json([_row(entry) for entry in entries])
     elif entries:
         cells = [
-            [
-                entry.name,
-                entry.source,
-                human_size(entry.preset.size),
-                "yes" if entry.complete else "no",
-                str(entry.path),
-            ]
-            for entry in entries
+            [entry.name, entry.source, human_size(entry.size), _state(entry), str(entry.path)] for entry in entries
         ]
-        output.show_table(("preset", "source", "size", "complete", "folder"), cells)
+        output.show_table(("preset", "source", "size", "state", "folder"), cells)
     else:
-        output.note("No weights are here yet; zoo pull gets some.")
+        output.note(_NONE)
+    leftovers = () if as_json else cache.leftovers()
+    if leftovers:
+        size = human_size(sum(leftover.size for leftover in leftovers))
+        output.note(f"\n{size} of this or of unfinished downloads is needed by nothing: zoo cache prune --dry-run")
 
 
-@app.command("verify", epilog=examples("zoo cache verify"))
+@app.command("verify", epilog=examples("zoo cache verify", "zoo cache verify --json"))
 def verify(as_json: Json = False) -> None:
-    """Check size and sha256 of every file."""
+    """Check size and sha256 of every file.
+
+    What is damaged is named, with the command that mends it: zoo pull gets a damaged file again. Superseded revisions
+    are passed over.
+    """
     from zoo_core import cache
     from zoo_core.errors import IntegrityError
 
-    found: dict[str, str | None] = {}
+    rows: list[dict[str, Any]] = []
     for entry in cache.entries():
+        if entry.superseded:
+            continue
+        row: dict[str, Any] = {"name": entry.name, "source": entry.source, "error": None, "fix": ""}
         try:
             cache.verify(entry)
-            found[entry.name] = None
         except IntegrityError as error:
-            found[entry.name] = str(error)
+            row |= {"error": error.message, "fix": error.fix}
+        rows.append(row)
     if as_json:
-        output.show_json([{"name": name, "error": error} for name, error in found.items()])
-    elif found:
-        cells = [[name, "error" if error else "ok", error or ""] for name, error in found.items()]
+        output.show_json(rows)
+    elif rows:
+        cells = [[row["name"], "error" if row["error"] else "ok", _reason(row)] for row in rows]
         output.show_table(("preset", "status", "reason"), cells)
     else:
-        output.note("No weights are here yet; zoo pull gets some.")
-    if any(found.values()):
+        output.note(_NONE)
+    if any(row["error"] for row in rows):
         raise typer.Exit(1)
 
 
@@ -90,20 +89,51 @@ def prune(
 ) -> None:
     """Delete weights that nothing needs any more.
 
-    Revisions that no plugin refers to, and downloads that were never finished.
+    Revisions that a plugin has replaced, downloads that were given up, blobs that no revision has. What other programs
+    keep in the Hub's cache stays, and so does what they got by a branch or a tag.
     """
     from zoo_core import cache
     from zoo_core.text import human_size
 
-    planned = cache.prune(dry_run=True)
-    names = [*planned.revisions, *map(str, planned.unfinished)]
+    leftovers = cache.leftovers()
+    size = human_size(sum(leftover.size for leftover in leftovers))
     if not as_json:
-        output.note("\n".join([*names, f"{human_size(planned.size)} to delete" if names else "Nothing to delete."]))
-    if names and not dry_run:
+        lines = [f"{each.kind:<11} {human_size(each.size):>8}  {each.name}" for each in leftovers]
+        output.note("\n".join([*lines, f"{size} to delete" if lines else "Nothing to delete."]))
+    if leftovers and not dry_run:
         if not yes:
-            output.confirm("Delete them?")
-        cache.prune()
+            output.confirm("Delete all of this?")
+        cache.delete(leftovers)
     if as_json:
-        output.show_json(
-            {"deleted": [] if dry_run else names, "would_delete": names if dry_run else [], "size": planned.size}
-        )
+        rows = [_leftover_row(leftover) for leftover in leftovers]
+        output.show_json({"deleted": [] if dry_run else rows, "would_delete": rows if dry_run else []})
+    elif leftovers and not dry_run:
+        print(f"deleted {size}")
+
+
+def _reason(row: dict[str, Any]) -> str:
+    reason = row["error"] or ""
+    return f"{reason} (fix: {row['fix']})" if reason and row["fix"] else reason
+
+
+def _state(entry: Entry) -> str:
+    if entry.superseded:
+        return "superseded"
+    return "complete" if entry.complete else "incomplete"
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "source": entry.source,
+        "path": str(entry.path),
+        "repo": entry.preset.repo,
+        "revision": entry.preset.revision or None,
+        "size": entry.size,
+        "complete": entry.complete,
+        "superseded": entry.superseded,
+    }
+
+
+def _leftover_row(leftover: Leftover) -> dict[str, Any]:
+    return {"kind": leftover.kind, "name": leftover.name, "path": str(leftover.path), "size": leftover.size}

@@ -31,11 +31,16 @@ Projects = Annotated[
 def update(projects: Projects = None) -> None:
     """Write zoo-plugin.toml.
 
-    What the plugin's hooks register, and the trained weights in its presets/ folders.
+    What the plugin's hooks register, and the trained weights in its presets/ folders, whose cards are written first.
     """
+    from zoo_core import manifest, snapshot
     from zoo_core.files import replace_text
 
-    for path, text in _manifests(projects):
+    for plugin, folder in _plugins(projects):
+        for card, text in snapshot.stale_cards(plugin, folder).items():
+            replace_text(card, text)
+            print(f"{card} is written")
+        path, text = folder / manifest.FILE_NAME, manifest.render(manifest.build(plugin, folder))
         if _is_current(path, text):
             print(f"{path} is up to date")
         else:
@@ -48,10 +53,15 @@ def check(
     projects: Projects = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Fail where zoo-plugin.toml is not up to date."""
+    """Fail where zoo-plugin.toml or a preset's card is not up to date."""
+    from zoo_core import manifest, snapshot
     from zoo_core.errors import ManifestError
 
-    current = {str(path): _is_current(path, text) for path, text in _manifests(projects)}
+    current: dict[str, bool] = {}
+    for plugin, folder in _plugins(projects):
+        path = folder / manifest.FILE_NAME
+        current[str(path)] = _is_current(path, manifest.render(manifest.build(plugin, folder)))
+        current |= {str(card): False for card in snapshot.stale_cards(plugin, folder)}
     stale = [path for path, up_to_date in current.items() if not up_to_date]
     if as_json:
         output.show_json([{"path": path, "current": up_to_date} for path, up_to_date in current.items()])
@@ -65,11 +75,11 @@ def _is_current(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
-def _manifests(projects: list[Path] | None) -> Iterator[tuple[Path, str]]:
-    """Where the manifest of each plugin belongs, and what it should say."""
+def _plugins(projects: list[Path] | None) -> Iterator[tuple[str, Path]]:
+    """Each plugin's name, and the folder of its import package, where its manifest belongs."""
     import sys
 
-    from zoo_core import backend, manifest, packages
+    from zoo_core import backend, packages
 
     chosen = projects or [file.parent for file in sorted(Path().glob("plugins/*/pyproject.toml"))] or [Path()]
     described = [packages.read(project) for project in chosen]
@@ -80,4 +90,4 @@ def _manifests(projects: list[Path] | None) -> Iterator[tuple[Path, str]]:
             folder = packages.import_folder(package, plugin)
             # The project need not be installed.
             sys.path.insert(0, str(folder.parent.resolve()))
-            yield folder / manifest.FILE_NAME, manifest.render(manifest.build(plugin, folder))
+            yield plugin, folder

@@ -2,46 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo_core.cli import complete, output
 from zoo_core.cli.output import examples
 
+if TYPE_CHECKING:
+    from zoo_core.cache import Entry
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command("remove", epilog=examples("zoo remove MODEL:VARIANT --dry-run", "zoo remove MODEL:VARIANT --yes"))
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model or a preset.", autocompletion=complete.models)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model, a preset, or hf://OWNER/NAME@REVISION as zoo cache list has it.",
+            autocompletion=complete.downloaded,
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Delete downloaded weights.
 
-    Those that zoo cache list says are from the hub; zoo pull gets them again.
+    Those that zoo cache list says are from the hub or a mirror; zoo pull gets them again.
     Weights that are bundled with a plugin go with it alone: zoo uninstall.
     """
-    from zoo_core import cache, index
+    from zoo_core import cache
     from zoo_core.errors import NameNotFoundError
+    from zoo_core.names import is_hub_reference
     from zoo_core.text import clean, human_size
 
-    plugin, _, preset = index.find_preset(name)
-    entry = next((entry for entry in cache.entries() if (entry.plugin, entry.preset) == (plugin.name, preset)), None)
-    if entry is None:
+    found = cache.removable(_downloaded(name) if is_hub_reference(name) else _of_a_plugin(name))
+    if not found:
         raise NameNotFoundError(f"there are no weights of '{clean(name)}' on this disk", "zoo cache list")
-    cache.check_removable(entry)
-    size = human_size(entry.preset.size)
+    paths, size = [str(entry.path) for entry in found], cache.size_of(found)
     if not as_json:
-        output.note(f"delete {entry.path} ({size})")
+        output.note("\n".join(f"delete {path}" for path in paths) + f" ({human_size(size)})")
     if not dry_run:
         if not yes:
-            output.confirm(f"Delete {entry.name} ({size})?")
-        cache.remove(entry)
+            output.confirm(f"Delete {found[0].name} ({human_size(size)})?")
+        cache.remove(found)
     if as_json:
-        document = {"name": entry.name, "path": str(entry.path), "size": entry.preset.size, "deleted": not dry_run}
-        output.show_json(document)
+        output.show_json({"name": found[0].name, "paths": paths, "size": size, "deleted": not dry_run})
     elif not dry_run:
-        print(f"deleted {entry.name}, {size}")
+        print(f"deleted {found[0].name}, {human_size(size)}")
+
+
+def _of_a_plugin(name: str) -> list[Entry]:
+    """Where the preset that a name means lies."""
+    from zoo_core import cache, index
+
+    plugin, _, preset = index.find_preset(name)
+    return [each for each in cache.entries() if (each.plugin, each.preset) == (plugin.name, preset)]
+
+
+def _downloaded(name: str) -> list[Entry]:
+    """What lies here of a repository, at one revision or, where none is named, at each that no plugin pins."""
+    from zoo_core import cache
+    from zoo_core.names import is_hub_reference, parse_hub_reference
+
+    wanted = parse_hub_reference(name, unpinned=True)
+    return [
+        entry
+        for entry in cache.entries()
+        if entry.snapshot
+        and entry.preset.repo == wanted.repo
+        and (entry.preset.revision == wanted.revision if wanted.revision else is_hub_reference(entry.name))
+    ]
