@@ -345,3 +345,11 @@ def test_factored_out_latents_are_standardised_by_the_kept_half(rng, scramble):
 def test_wrong_arguments_and_shapes_are_named(make, shape, message):
     with pytest.raises(ValueError, match=message):
         make().build(shape)
+
+
+@pytest.mark.parametrize("make", [make for make, _ in LAYERS.values()], ids=list(LAYERS))
+def test_no_method_is_called_what_a_torch_module_calls_its_state(make):
+    # There a layer is a torch.nn.Module, whose own attributes hide the methods of its class.
+    state = {"_parameters", "_buffers", "_modules", "_forward_hooks", "_backward_hooks", "training"}
+    ours = [base for base in type(make()).__mro__ if base.__module__.startswith("zoo_glow")]
+    assert not state & {name for base in ours for name in vars(base)}

@@ -5,44 +5,59 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo_core import hookimpl
+from zoo_core.conformance import Example
 
 if TYPE_CHECKING:
     import typer
 
-LAYERS = {
-    "bijector": ("Bijector",),
-    "chain": ("Chain", "MultiScale"),
-    "convolution": ("InvertibleConv1x1",),
-    "couplings": ("AdditiveCoupling", "AffineCoupling"),
-    "dequantize": ("Dequantize", "Logit"),
-    "factor_out": ("FactorOut",),
-    "gaussianize": ("Gaussianize",),
-    "networks": ("ConvNetwork", "DenseNetwork"),
-    "scaling": ("ActNorm", "DiagonalScale"),
-    "shapes": ("Flatten", "Permute", "Squeeze"),
-    "splits": ("ChannelSplit", "CheckerboardSplit"),
+IMAGES = Example(input_shape=(8, 8, 2))
+VECTORS = Example(input_shape=(6,))
+
+# Layer -> its module within zoo_glow.layers, and how `zoo check` tries it.
+LAYERS: dict[str, tuple[str, object]] = {
+    "Bijector": ("bijector", Example(base_class=True)),
+    "Chain": ("chain", "zoo_glow.examples:chain"),
+    "MultiScale": ("chain", "zoo_glow.examples:multi_scale"),
+    "InvertibleConv1x1": ("convolution", Example({"seed": 3}, input_shape=(8, 8, 3))),
+    "AdditiveCoupling": ("couplings", "zoo_glow.examples:additive_coupling"),
+    "AffineCoupling": ("couplings", "zoo_glow.examples:affine_coupling"),
+    "Dequantize": ("dequantize", Example(input_shape=(8, 8, 2), input_dtype="uint8")),
+    "Logit": ("dequantize", "zoo_glow.examples:unit_interval"),
+    "FactorOut": ("factor_out", IMAGES),
+    "Gaussianize": ("gaussianize", "zoo_glow.examples:unit_interval"),
+    "ConvNetwork": (
+        "networks",
+        Example({"filters": 4, "depth": 1, "positions": True, "outputs": 2}, input_shape=(8, 8, 2)),
+    ),
+    "DenseNetwork": ("networks", Example({"units": 4, "outputs": 3}, input_shape=(6,))),
+    "ActNorm": ("scaling", IMAGES),
+    "DiagonalScale": ("scaling", VECTORS),
+    "Flatten": ("shapes", IMAGES),
+    "Permute": ("shapes", Example({"order": "random", "seed": 3}, input_shape=(6,))),
+    "Squeeze": ("shapes", IMAGES),
+    "ChannelSplit": ("splits", Example({"interleave": True}, input_shape=(6,))),
+    "CheckerboardSplit": ("splits", Example({"swap": True}, input_shape=(8, 8, 2))),
 }
 
 
 @hookimpl
 def register_losses(register: Any) -> None:
     """The negative log-likelihood."""
-    register("NegativeLogLikelihood", "zoo_glow.losses:NegativeLogLikelihood")
+    register("NegativeLogLikelihood", "zoo_glow.losses:NegativeLogLikelihood", example="zoo_glow.examples:loss")
 
 
 @hookimpl
 def register_layers(register: Any) -> None:
     """Invertible layers, and what they are made of."""
-    for module, names in LAYERS.items():
-        for name in names:
-            register(name, f"zoo_glow.layers.{module}:{name}")
+    for name, (module, example) in LAYERS.items():
+        register(name, f"zoo_glow.layers.{module}:{name}", example=example)
 
 
 @hookimpl
 def register_callbacks(register: Any) -> None:
     """Callbacks for training flows."""
-    register("CollapseGuard", "zoo_glow.callbacks:CollapseGuard")
-    register("SampleSheet", "zoo_glow.callbacks:SampleSheet")
+    register("CollapseGuard", "zoo_glow.callbacks:CollapseGuard", example={"tolerance": 0.5})
+    register("SampleSheet", "zoo_glow.callbacks:SampleSheet", example="zoo_glow.examples:sample_sheet")
 
 
 @hookimpl
@@ -56,6 +71,7 @@ def register_models(register: Any) -> None:
         summary="Glow: actnorm, invertible 1x1 convolutions, affine couplings",
         paper="arXiv:1807.03039",
         default="fashion-mnist",
+        example="zoo_glow.examples:glow",
     )
     register(
         "realnvp",
@@ -65,6 +81,7 @@ def register_models(register: Any) -> None:
         summary="RealNVP: checkerboard and channel couplings over several scales",
         paper="arXiv:1605.08803",
         default="fashion-mnist",
+        example="zoo_glow.examples:realnvp",
     )
     register(
         "nice",
@@ -74,6 +91,7 @@ def register_models(register: Any) -> None:
         summary="NICE: additive couplings and one scale a pixel",
         paper="arXiv:1410.8516",
         default="mnist",
+        example="zoo_glow.examples:nice",
     )
 
 

@@ -43,7 +43,8 @@ class Coupling(Bijector):
         if produced != outputs:
             raise ValueError(f"{type(self).__name__} needs a network with {outputs} outputs, got {produced}")
 
-    def _parameters(self, kept: Any) -> Any:
+    def _produced(self, kept: Any) -> Any:
+        # Not called _parameters: on PyTorch a layer is a torch.nn.Module, which has a dictionary of that name.
         assert self.network is not None
         return ops.cast(self.network(kept), self.compute_dtype)
 
@@ -71,13 +72,13 @@ class AdditiveCoupling(Coupling):
     def call(self, x: Any) -> tuple[Any, Any]:
         """Add the network's output."""
         kept, moved = self.split(x)
-        y = self.split.merge(kept, moved + self._parameters(kept))
+        y = self.split.merge(kept, moved + self._produced(kept))
         return y, per_sample(ops.zeros((), self.compute_dtype), x)
 
     def inverse(self, y: Any) -> tuple[Any, Any]:
         """Subtract the network's output."""
         kept, moved = self.split(y)
-        x = self.split.merge(kept, moved - self._parameters(kept))
+        x = self.split.merge(kept, moved - self._produced(kept))
         return x, per_sample(ops.zeros((), self.compute_dtype), y)
 
 
@@ -111,7 +112,7 @@ class AffineCoupling(Coupling):
         self.bound = bound
 
     def _shift_and_log_scale(self, kept: Any) -> tuple[Any, Any]:
-        parameters = self._parameters(kept)
+        parameters = self._produced(kept)
         middle = parameters.shape[-1] // 2
         log_scale = bounded(parameters[..., middle:], self.bound)
         return parameters[..., :middle], self.split.select(log_scale)
