@@ -20,13 +20,14 @@ export PIP_CONSTRAINT := file://$(subst $(empty) $(empty),%20,$(CURDIR))/constra
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip install --quiet
 
-.PHONY: help install run test lint check-generated bench build clean venv
+.PHONY: help install run test lint check-generated check-new bench build clean venv
 
 help:
 	@echo 'make install  the zoo and its plugins from this checkout, with TensorFlow, into .venv'
 	@echo 'make run      the zoo, the glow plugin, and a sheet of images that it draws: samples.png'
 	@echo 'make test     everything that CI checks: format, lint, types, generated files, tests'
 	@echo 'make lint     format, lint and types only'
+	@echo 'make check-new  a new plugin by `zoo new`, and all that docs/plugins.md does with it'
 	@echo 'make bench    the benchmarks'
 	@echo 'make build    the wheels, into dist/'
 	@echo 'make clean    removes .venv and what was built'
@@ -38,9 +39,9 @@ run: $(VENV)/.core
 
 install: $(VENV)/.plugins
 
-test: lint check-generated
-	$(BIN)/python -m pytest -n 2
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m backend
+test: lint check-generated check-new
+	$(BIN)/python -m pytest -n 2 $(PLUGINS:plugins/%=--zoo-plugin=%)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m 'backend or zoo_check' $(PLUGINS:plugins/%=--zoo-plugin=%)
 	ZOO_TEST_FLOATX=float64 $(BIN)/python -m pytest -m float64
 	ZOO_TEST_FLOATX=float64 KERAS_BACKEND=jax JAX_ENABLE_X64=1 $(BIN)/python -m pytest -m float64
 
@@ -52,6 +53,9 @@ lint: $(VENV)/.dev
 check-generated: $(VENV)/.dev
 	$(BIN)/zoo manifest check
 	$(BIN)/zoo registry check
+
+check-new: $(VENV)/.dev
+	$(BIN)/python -m tests.walk
 
 bench: $(VENV)/.dev
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,8 @@ Captured = pytest.CaptureFixture[str]
 LEAVES = [
     *(name for name in COMMANDS if name not in ("cache", "manifest", "registry")),
     *("cache list", "cache verify", "cache prune", "manifest update", "manifest check"),
-    *("registry build", "registry check"),
+    *("registry list", "registry add", "registry remove", "registry update"),
+    *("registry entry", "registry build", "registry check"),
 ]
 
 
@@ -107,6 +107,7 @@ def test_list_as_json_has_a_row_per_model(only_fake_plugins: FakePlugins, capsys
             "installed": True,
             "compatible": True,
             "broken": None,
+            "registry": None,
             "presets": [preset],
         }
     ]
@@ -273,11 +274,8 @@ def test_debugging_lets_the_traceback_through(
 def test_an_operating_systems_error_is_one_line(
     only_fake_plugins: FakePlugins, tmp_path: Path, capsys: Captured
 ) -> None:
-    write_project(tmp_path)
-    (tmp_path / "plugins/tiny/zoo_tiny/zoo-plugin.toml").write_text('schema = 1\nplugin = "tiny"\n')
-    (tmp_path / "full" / "registry.toml" / "file").mkdir(parents=True)
-    shutil.move(tmp_path / "plugins", tmp_path / "full")
-    status, _, err = zoo(capsys, "registry", "build", str(tmp_path / "full"))
+    (tmp_path / "full" / "file").mkdir(parents=True)
+    status, _, err = zoo(capsys, "freeze", "--output", str(tmp_path / "full"))
     assert status == 1
     assert re.fullmatch(r"zoo: .*Is a directory.*\n", err)
 
@@ -311,7 +309,7 @@ def test_pull_needs_consent_to_install_and_says_what_it_would_do(
 def test_pull_as_json_tells_which_files_were_checked(only_fake_plugins: FakePlugins, capsys: Captured) -> None:
     folder = add_with_weights(only_fake_plugins)
     pulled = document(capsys, "pull", "tiny", "--json")
-    assert list(pulled) == ["name", "variant", "revision", "source", "path", "files"]
+    assert list(pulled) == ["name", "variant", "revision", "source", "reference", "path", "files"]
     assert (pulled["name"], pulled["variant"], pulled["revision"], pulled["source"]) == (
         "tiny",
         "first",

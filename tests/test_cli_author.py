@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import FakePlugins
 from tests.projects import entry, write_project, write_wheel
 from zoo_core import cache, evaluation, installer, pulling, training
-from zoo_core.cache import Pruning
+from zoo_core.cache import Leftover
 from zoo_core.cli import main
 from zoo_core.evaluation import Evaluation
 
@@ -196,15 +196,17 @@ def test_uninstall_runs_with_consent(
 
 
 def test_prune_shows_what_it_would_delete_and_deletes_it_with_consent(
-    only_fake_plugins: FakePlugins, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    only_fake_plugins: FakePlugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    prune = Calls(Pruning(("someone/weights@" + "0" * 40,), (), 1_500_000))
-    monkeypatch.setattr(cache, "prune", prune)
+    old = Leftover("superseded", "someone/weights@" + "0" * 40, tmp_path, 1_500_000)
+    delete = Calls()
+    monkeypatch.setattr(cache, "leftovers", Calls([old]))
+    monkeypatch.setattr(cache, "delete", delete)
+    row = {"kind": "superseded", "name": old.name, "path": str(tmp_path), "size": 1_500_000}
     assert main(["cache", "prune", "--dry-run", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document == {"deleted": [], "would_delete": ["someone/weights@" + "0" * 40], "size": 1_500_000}
+    assert json.loads(capsys.readouterr().out) == {"deleted": [], "would_delete": [row]}
     assert main(["cache", "prune"]) == 2
-    assert [named for _, named in prune.calls] == [{"dry_run": True}] * 2
+    assert delete.calls == []
     assert main(["cache", "prune", "--yes"]) == 0
-    assert prune.calls[-1] == ((), {})
+    assert delete.calls == [(([old],), {})]
     assert "1.5 MB to delete" in capsys.readouterr().err

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,10 @@ from typer.main import get_command
 
 import zoo_core
 from docs import tables
+from tests import walk
 from tests.conftest import BROKEN, FakePlugins
-from zoo_core import host, index
+from tests.pages import Block, blocks, section, without_blocks, words_of
+from zoo_core import host, index, scaffold
 from zoo_core.cli import main
 from zoo_core.cli.app import Root
 
@@ -31,55 +32,31 @@ PAGES = sorted(
     for path in CHECKOUT.glob(pattern)
 )
 
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"`([\w./-]+\.(?:py|toml))`.*[:：]$")
+# The plugins that pages make: the one of the README is made below, that of docs/plugins.md by tests/walk.py.
+EXAMPLES = ("maxout", walk.PLUGIN)
+
 _INLINE = re.compile(r"`(zoo [^`]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _LOADED = re.compile(r"""(?:load|pull|evaluate)\("([a-z][\w:/-]*)""")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, its text, and the file that it shows, named in the line above; "" for none."""
-
-    language: str
-    text: str
-    file: str
 
 
 def text_of(page: str) -> str:
     return (CHECKOUT / page).read_text(encoding="utf-8")
 
 
-def blocks(text: str, *languages: str) -> Iterator[Block]:
-    for match in _FENCE.finditer(text):
-        if match[1] in languages or not languages:
-            above = text[: match.start()].rstrip().rpartition("\n")[2]
-            file = _FILE.search(above)
-            yield Block(match[1], match[2], file[1] if file else "")
-
-
-def section(text: str, heading: str) -> str:
-    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-
-
 def console_lines(text: str) -> list[str]:
     return [shlex.join(words) for block in blocks(text, "console") for words in map(words_of, block.text.splitlines())]
 
 
-def words_of(line: str) -> list[str]:
-    return shlex.split(line, comments=True)
-
-
 def prose(text: str) -> str:
     """A page without its code."""
-    return re.sub(r"`[^`\n]+`", "", _FENCE.sub("", text))
+    return re.sub(r"`[^`\n]+`", "", without_blocks(text))
 
 
 def commands(page: str) -> list[str]:
     text = text_of(page)
     typed = [line for line in console_lines(text) if line.startswith("zoo ")]
-    return [*typed, *_INLINE.findall(_FENCE.sub("", text))]
+    return [*typed, *_INLINE.findall(without_blocks(text))]
 
 
 # Pages
@@ -91,7 +68,7 @@ def test_every_command_in_the_docs_is_one(page: str) -> None:
     assert found
     for command in found:
         words = words_of(command)[1:]
-        if words[0] != "maxout":  # the example's own plugin: run below
+        if words[0] not in EXAMPLES:
             check_words(words, command)
 
 
@@ -130,7 +107,7 @@ def test_links_lead_to_files_and_headings(page: str) -> None:
 
 
 def headings(page: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", without_blocks(page.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
@@ -287,16 +264,60 @@ def test_the_plugin_on_one_screen_works(reader: Reader, capsys: pytest.CaptureFi
     np.testing.assert_allclose(kernel, expected, atol=1e-5)
 
 
-@pytest.mark.backend
-def test_the_plugin_guide_works(
-    reader: Reader, data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ZOO_DATA", str(data_folder))
-    reader.follow(text_of("docs/plugins.md"))
-    shown = capsys.readouterr().out
-    assert "maxout/Maxout" in shown
-    assert "classifier:mnist is ready: 4 files" in shown
-    assert re.search(r"\d+ of class \d taken for \d", shown)
-    reader.forget()
-    assert main(["doctor"]) == 0
-    assert re.search(r"plugin maxout +ok", capsys.readouterr().out)
+# The walk through docs/plugins.md, which `make check-new` does for real
+
+
+def guide() -> list[Block]:
+    return list(blocks(text_of("docs/plugins.md")))
+
+
+def test_the_plugin_guide_shows_files_as_they_are_written() -> None:
+    written = scaffold.render(walk.PLUGIN)
+    shown = [block for block in guide() if block.file]
+    assert {Path(block.file).name for block in shown} >= {"layers.py", "plugin.py", "recipes.py"}
+    for block in shown:
+        assert block.text in written[block.file.removeprefix(f"zoo-{walk.PLUGIN}/")], block.file
+
+
+def test_every_file_that_is_written_is_in_the_plugin_guides_table() -> None:
+    table = section(text_of("docs/plugins.md"), "A plugin that works")
+    for path in scaffold.render(walk.PLUGIN):
+        top = path.partition("/")[0]
+        named = path if path.startswith("zoo_") else f"{top}/" if top != path else path
+        assert f"`{named}`" in table or f"`{Path(named).name}`" in table, path
+
+
+def test_the_walk_leaves_no_line_out() -> None:
+    script = "\n".join(walk.script_lines(guide()))
+    typed = [line for block in guide() if block.language == "console" for line in block.text.splitlines()]
+    assert len(typed) > 15
+    for line in typed:
+        assert f"\n{line}\n" in script, line
+    assert {block.language for block in guide()} == {"console", "python"}
+    assert all(block.text in script for block in guide() if block.language == "python" and not block.file)
+    words = {word for line in typed for word in words_of(line)}
+    assert {"new", "install", "check", "train", "evaluate", "list", "publish", "registry", "pytest"} <= words
+
+
+def test_the_walk_stops_at_what_is_not_true(tmp_path: Path) -> None:
+    def walked(*pages: tuple[str, str]) -> int:
+        return walk.run([Block(language, text, "") for language, text in pages], tmp_path, os.environ)
+
+    assert walked(("console", "echo 1 >one\ncat one\n"), ("python", "assert open('one').read() == '1\\n'\n")) == 0
+    assert walked(("console", "false\ntouch two\n")) != 0
+    assert walked(("python", "raise SystemExit(3)\n"), ("console", "touch two\n")) == 3
+    assert walked(("console", "false | cat\ntouch two\n")) != 0
+    assert not (tmp_path / "two").exists()
+
+
+def test_the_walk_finds_files_that_are_others(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    walk.check_files([Block("python", "x = 1\n", "a.py")], tmp_path)
+    with pytest.raises(AssertionError, match="a.py is another"):
+        walk.check_files([Block("python", "x = 2\n", "a.py")], tmp_path)
+
+
+def test_ci_walks() -> None:
+    assert re.search(r"^test:.* check-new$", text_of("Makefile"), re.MULTILINE)
+    assert re.search(r"^check-new:.*\n\t.*-m tests\.walk$", text_of("Makefile"), re.MULTILINE)
+    assert re.search(r"^make test$", text_of(".ci/run"), re.MULTILINE)

@@ -11,15 +11,19 @@ import pytest
 from benchmarks.startup import install
 from tests.conftest import FakePlugins
 from tests.projects import entry, write_project
+from zoo_core import user_config
+from zoo_core.user_config import RegistryLocation, UserConfig
 
 HEAVY = ("keras", "tensorflow", "jax", "torch", "numpy")
 HELP = [
     ["--help"],
     *([command, "--help"] for command in ("list", "info", "pull", "remove", "install", "uninstall", "components")),
-    *([command, "--help"] for command in ("train", "evaluate", "doctor", "cache", "manifest", "registry")),
+    *([command, "--help"] for command in ("train", "evaluate", "publish", "freeze", "check", "doctor", "cache", "new")),
+    *([command, "--help"] for command in ("manifest", "registry")),
     *(["cache", command, "--help"] for command in ("list", "verify", "prune")),
     *([group, "check", "--help"] for group in ("manifest", "registry")),
     *(["manifest", "update", "--help"], ["registry", "build", "--help"]),
+    *(["registry", command, "--help"] for command in ("list", "add", "remove", "update", "entry")),
     *(["plugin042", "--help"], ["plugin042", "hello", "--help"], ["heavy", "--help"], ["raising", "--help"]),
 ]
 LOOKING = [
@@ -31,6 +35,9 @@ LOOKING = [
     ["info", "raising", "--json"],
     ["pull", "plugin007", "--dry-run"],
     ["pull", "distant", "--dry-run"],
+    ["info", "guest"],
+    ["install", "guest", "--dry-run"],
+    ["registry", "list"],
     ["components"],
     ["components", "layers", "--json"],
 ]
@@ -66,6 +73,11 @@ def many(fake_plugins: FakePlugins, tmp_path: Path) -> Iterator[FakePlugins]:
     write_project(tmp_path, "distant")
     source = 'path = "plugins/distant"'
     fake_plugins.write("../registry.toml", f"schema = 1\n{entry('distant', source)}")
+    # Read from its copy: nobody is at this address.
+    index = 'index = "https://example.invalid/simple"'
+    fake_plugins.write("../zoo-home/registries/theirs.toml", f"schema = 1\n{entry('guest', index)}")
+    location = RegistryLocation("theirs", "https://example.invalid/registry.toml")
+    user_config.write(UserConfig(registries=(location,)))
     return fake_plugins
 
 

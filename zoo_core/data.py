@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,14 +74,30 @@ def check_split(split: str) -> None:
         raise UsageError(f"no split '{clean(split)}'{suggest(split, SPLITS)}", f"one of {', '.join(SPLITS)}")
 
 
-def load_data(source: str | os.PathLike[str], *, size: int = 0, validation: int = 0) -> Splits:
-    """Load the data set of this name, or a FILE.npz, or a FOLDER of images.
+OwnData = Mapping[str, Callable[[], Splits]]
+"""Data that a recipe makes or gets by itself: name -> what gives its splits."""
+
+
+def make_splits(name: str, license: str, **arrays: Array | None) -> Splits:
+    """Splits out of x_train, x_test and, where there are labels, y_train and y_test; raises DataError for a misfit."""
+    return _splits(name, license, {key: array for key, array in arrays.items() if array is not None}, name)
+
+
+def load_data(
+    source: str | os.PathLike[str], *, size: int = 0, validation: int = 0, own: OwnData | None = None
+) -> Splits:
+    """Load the data set of this name, or a FILE.npz, or a FOLDER of images; names in `own` go before data sets.
 
     `size` crops and reduces the images of a folder to squares of that side; `validation` examples are taken off the end
     of the training split. A file or folder that holds a known data set is recognised by its sha256.
     Raises DataError, and IntegrityError or DownloadError where a data set has to be downloaded and cannot be.
     """
-    splits = _load_path(Path(source).expanduser(), size) if is_data_path(source) else _load_named(str(source))
+    if own and str(source) in own:
+        splits = own[str(source)]()
+    elif is_data_path(source):
+        splits = _load_path(Path(source).expanduser(), size)
+    else:
+        splits = _load_named(str(source))
     return _split_off_validation(splits, validation)
 
 
@@ -91,8 +108,13 @@ def is_data_path(source: str | os.PathLike[str]) -> bool:
     return is_path(source) or str(source).endswith(".npz")
 
 
-def data_name(source: str | os.PathLike[str]) -> str:
-    """The name under which a run on this data goes: the data set's, or one made of the file's or folder's name."""
+def data_name(source: str | os.PathLike[str], own: Container[str] = ()) -> str:
+    """The name under which a run on this data goes: the data set's, or one made of the file's or folder's name.
+
+    `own` are the names of the recipe's own data.
+    """
+    if str(source) in own:
+        return str(source)
     if not is_data_path(source):
         return find_dataset(str(source)).name
     path = Path(source).expanduser()

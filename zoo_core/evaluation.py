@@ -102,7 +102,7 @@ def _measure(
     backend.ensure()
     model = load(reference)
     recipe = recipe_from_record(held)
-    data = recipe.load(_data_source(reference, held, source)).measured_on(split, limit)
+    data = recipe.load(_data_source(reference, held, recipe, source)).measured_on(split, limit)
     backend.set_random_seed(seed)
     metrics = {name: float(value) for name, value in recipe.evaluate(model, data, seed).items()}
     if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
@@ -126,13 +126,13 @@ def _untrained(reference: _Source, recipe: Recipe, data: Splits, seed: int) -> d
     return {f"untrained_{name}": float(metrics[name]) for name in metrics if name + STANDARD_ERROR in metrics}
 
 
-def _data_source(reference: _Source, held: Record, source: _Source | None) -> Any:
+def _data_source(reference: _Source, held: Record, recipe: Recipe, source: _Source | None) -> Any:
     from zoo_core.datasets import DATASETS
 
     if source is not None:
         return source
     name = held["data"]["name"]
-    if name not in DATASETS:
+    if name not in DATASETS and name not in recipe.own_data:
         raise EvaluationError(f"{reference} was trained on data of its own, '{name}'", "say where it is: --data PATH")
     return name
 

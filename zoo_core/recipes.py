@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -36,6 +36,8 @@ class Recipe:
     """
 
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    own_data: ClassVar[Mapping[str, Callable[[], Any]]] = {}
+    """Data that the plugin makes or gets by itself: name -> a function that gives its splits."""
     license: ClassVar[str] = "Apache-2.0"
     resumable: ClassVar[frozenset[str]] = frozenset({"epochs", "sample_every"})
     """The settings that may change when a run is resumed."""
@@ -55,7 +57,7 @@ class Recipe:
         """The data to train and measure on, by name or path."""
         from zoo_core.data import load_data
 
-        return load_data(source, validation=self.validation)
+        return load_data(source, validation=self.validation, own=self.own_data)
 
     def inputs(self, data: Splits) -> Any:
         """What is trained on: an array, or a tuple of arrays (x, y) of equal length: examples along the first axis."""
@@ -130,7 +132,7 @@ class ImageRecipe(Recipe):
         """The images to train and measure on."""
         from zoo_core.data import load_data
 
-        return load_data(source, size=self.image_size, validation=self.validation)
+        return load_data(source, size=self.image_size, validation=self.validation, own=self.own_data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,7 @@ def _convert(value: Any, kind: Any) -> Any:
         return _convert(value, next(option for option in get_args(kind) if option is not NoneType))
     if get_origin(kind) in (tuple, list):
         items = value.split(",") if isinstance(value, str) else value
+        _require(items, isinstance(items, (list, tuple)), "a list")
         return get_origin(kind)(_convert(item, get_args(kind)[0]) for item in items)
     if isinstance(value, str) and kind is not str:
         return _convert_text(value.strip(), kind)

@@ -67,7 +67,7 @@ def _prepared(task: Task, source: str | Path, settings: Mapping[str, Any]) -> Re
 
     if not str(source):
         raise RecipeError(f"{task.name} has no data of its own", "name some: --data NAME, FILE.npz or FOLDER")
-    return make_recipe(task.recipe, data_name(source), settings)
+    return make_recipe(task.recipe, data_name(source, task.recipe.own_data), settings)
 
 
 def _start(

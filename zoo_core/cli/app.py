@@ -29,8 +29,12 @@ COMMANDS = (
     "components",
     "train",
     "evaluate",
+    "publish",
+    "freeze",
+    "check",
     "doctor",
     "cache",
+    "new",
     "manifest",
     "registry",
 )
