@@ -6,7 +6,6 @@ The Hub's own client says what lies where, and is imported only where something 
 
 from zoo_core.hub.fetching import fetch, fetch_verified
 from zoo_core.hub.places import (
-    HUB,
     cache_folder,
     endpoint,
     hub_folder,
@@ -17,12 +16,10 @@ from zoo_core.hub.places import (
     store_folder,
 )
 from zoo_core.hub.progress import Progress, Report
-from zoo_core.hub.published import Published, newest_revision, published
+from zoo_core.hub.published import newest_revision, published
 
 __all__ = [
-    "HUB",
     "Progress",
-    "Published",
     "Report",
     "cache_folder",
     "endpoint",

@@ -84,7 +84,9 @@ def _fetch_from(preset: Preset, report: Report, source: Source, config: UserConf
 def _check(source: Source, preset: Preset, folder: Path, files: Sequence[File]) -> None:
     """Raise IntegrityError for the first file that is wrong for the second time; none of them stays."""
     if wrong := wrong_files(folder, files):
-        found = sha256_of_file(folder / wrong[0].name)
+        path = folder / wrong[0].name
+        # Where another process meets the same, it may be gone already.
+        found = sha256_of_file(path) if path.is_file() else "none"
         for file in wrong:
             discard(folder / file.name)
         expected = f"expected sha256 {wrong[0].sha256}, found {found}"

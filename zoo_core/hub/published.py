@@ -28,14 +28,14 @@ _LARGEST_ANSWER = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Recorded:
     """A preset as its own record has it: of which model (`plugin/name`), with which files, at which revision."""
 
     model: str
     preset: Preset
 
 
-def published(repo: str, revision: str, offline: bool = False, report: Report | None = None) -> Published:
+def published(repo: str, revision: str, offline: bool = False, report: Report | None = None) -> Recorded:
     """The preset that a repository has at a revision of 40 digits; its run.json is downloaded unless it is here.
 
     Raises OfflineError, DownloadError, and PresetError for what is no preset of the zoo.
@@ -100,7 +100,7 @@ def _fetch_record(preset: Preset, report: Report, source: Source, config: UserCo
     return source.folder(preset)
 
 
-def _recorded(folder: Path, preset: Preset) -> Published:
+def _recorded(folder: Path, preset: Preset) -> Recorded:
     """What its run.json records, and run.json itself as it is here."""
     held = PresetFolder(folder)
     files, reference = held.files(), _model(held.run().get("model"))
@@ -109,7 +109,7 @@ def _recorded(folder: Path, preset: Preset) -> Published:
     if any(file.name == RUN_FILE for file in files):
         raise PresetError(f"{shown_path(folder / RUN_FILE)}: records itself")
     found = replace(preset, model=reference.name, files=(*files, describe(folder / RUN_FILE)))
-    return Published(f"{reference.plugin}/{reference.name}", found)
+    return Recorded(f"{reference.plugin}/{reference.name}", found)
 
 
 def _model(name: object) -> Reference | None:

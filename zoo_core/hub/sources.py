@@ -66,8 +66,8 @@ class HubSource:
 
         path = self.folder(preset) / file.name
         if os.path.lexists(path):
-            # The client takes what is there for right, whatever its size.
-            path.unlink()
+            # The client takes what is there for right, whatever its size. Another process may mend it too.
+            path.unlink(missing_ok=True)
             anew = True
         huggingface_hub.hf_hub_download(
             preset.repo,
