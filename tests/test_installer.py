@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import FakePlugins
 from tests.projects import PYPROJECT, entry, write_project, write_wheel
 from tests.web_server import running
-from zoo_core import installer, packages
+from zoo_core import install_tool, installer, packages
 from zoo_core.errors import IncompatibleError, InstallError, NameNotFoundError, NotInstalledError
 from zoo_core.version import __version__
 
@@ -52,7 +52,7 @@ class Recorder:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment in which zoo-core is installed and that can be written to: its folder of packages."""
-    monkeypatch.setattr(installer, "distribution_version", lambda name: __version__ if name == "zoo-core" else None)
+    monkeypatch.setattr(install_tool, "distribution_version", lambda name: __version__ if name == "zoo-core" else None)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     return tmp_path
@@ -286,10 +286,10 @@ def test_where_nothing_can_be_installed_it_says_what_to_do(
     with pytest.raises(InstallError, match="PEP 668.*python3 -m venv"):
         installer.execute(plan, Recorder())
     (here / "EXTERNALLY-MANAGED").unlink()
-    monkeypatch.setattr(installer.os, "access", lambda path, mode: False)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(InstallError, match="cannot be written to.*python3 -m venv"):
         installer.execute(plan, Recorder())
-    monkeypatch.setattr(installer, "distribution_version", lambda name: None)
+    monkeypatch.setattr(install_tool, "distribution_version", lambda name: None)
     with pytest.raises(InstallError, match="only on the path"):
         installer.execute(plan, Recorder())
 

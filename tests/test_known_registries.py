@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import FakePlugins, by_name
 from tests.projects import entry, write_project, write_wheel
 from tests.web_server import Answer, WebServer, running
-from zoo_core import index, installer, known_registries, lookalikes, toml_files, user_config, web
+from zoo_core import index, install_tool, installer, known_registries, lookalikes, toml_files, user_config, web
 from zoo_core.cli import main
 from zoo_core.errors import (
     AmbiguousNameError,
@@ -384,7 +384,7 @@ def test_what_a_registry_knows_is_on_no_index_even_if_an_earlier_one_has_the_nam
         held.append(Path(command[-1]).read_text())
         return 0
 
-    monkeypatch.setattr(installer, "check_environment", lambda: "")
+    monkeypatch.setattr(install_tool, "check_environment", lambda: "")
     installer.execute(installer.plan_install("guest"), run)
     assert held == [f"zoo-core=={__version__}\nzoo-helper<0\nzoo-tiny<0\n"]
 

@@ -6,22 +6,17 @@ that isn't ours: whoever registers that name there would get to run code here.
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
-from zoo_core import index, known_registries, lookalikes, packages
+from zoo_core import index, install_tool, known_registries, lookalikes, packages
 from zoo_core.distributions import normalised
 from zoo_core.errors import IncompatibleError, InstallError, NotInstalledError
+from zoo_core.install_tool import Arguments
 from zoo_core.installed import why_incompatible
 from zoo_core.names import is_path
 from zoo_core.packages import Package
@@ -29,10 +24,7 @@ from zoo_core.records import OURS, Plugin
 from zoo_core.version import __version__
 
 Run = Callable[[Sequence[str]], int]
-Arguments = tuple[str, ...]
 
-# What names indexes besides the one in a command, or before it.
-_MORE_INDEXES = ("PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX")
 _ADVICE = "its own message is above; if it is about `<0`, install that plugin with zoo first"
 
 
@@ -93,20 +85,20 @@ def plan_uninstall(name: str) -> Plan:
     if not plugin.installed:
         raise NotInstalledError(f"plugin '{name}' is not installed")
     gone = [row.name for row in index.installed_plugins() if row.distribution == plugin.distribution]
-    command = (*_tool("uninstall"), plugin.distribution)
+    command = (*install_tool.command("uninstall"), plugin.distribution)
     place = str(plugin.package or "")
     return Plan(tuple(gone), plugin.distribution, plugin.version, place, (command,), action="uninstall")
 
 
 def execute(plan: Plan, run: Run | None = None) -> None:
     """Do what was planned, with zoo-core held at the version that runs; raises InstallError."""
-    check_environment()
+    install_tool.check_environment()
     with _constraints(plan) as constraints:
         for command in plan.commands:
-            held = _held(command, constraints) if plan.action == "install" else ()
-            if status := (run or _run)([*command, *held]):
+            held = install_tool.holding(command, constraints) if plan.action == "install" else ()
+            if status := (run or install_tool.run)([*command, *held]):
                 raise InstallError(f"this failed with status {status}: {shlex.join(command)}", _ADVICE)
-    _see_what_is_new()
+    install_tool.see_what_is_new()
 
 
 def _plan(plugin: Plugin, package: Package | None) -> Plan:
@@ -122,7 +114,7 @@ def _plan_package(package: Package, registry: str = "") -> Plan:
     if misfit := why_incompatible(package.requires_core):
         raise IncompatibleError(f"{package.distribution} {package.version} cannot be used: {misfit}")
     every = _with_needed(package, _known(registry), {})
-    command = (*_tool("install"), *(argument for needed in every for argument in _target(needed)))
+    command = (*install_tool.command("install"), *(argument for needed in every for argument in _target(needed)))
     return Plan(
         tuple(package.plugins),
         package.distribution,
@@ -140,7 +132,7 @@ def _plan_address(plugin: Plugin) -> Plan:
         raise _nowhere(plugin)
     if misfit := why_incompatible(plugin.requires_core):
         raise IncompatibleError(f"plugin '{plugin.name}' cannot be used: {misfit}")
-    install, pinned = _tool("install"), f"{plugin.distribution}=={plugin.version}"
+    install, pinned = install_tool.command("install"), f"{plugin.distribution}=={plugin.version}"
     if source.kind == "wheel":
         packages.check_wheel_name(source.value, plugin.distribution, plugin.version)
         # With the name before it, a wheel that turns out to be of another distribution is refused.
@@ -162,7 +154,7 @@ def _check_holds(package: Package, plugin: Plugin) -> None:
 
 def _check_replaces_nothing(plugin: Plugin) -> None:
     """Raise InstallError where a registry that isn't ours would put a plugin in the place of something else."""
-    version = distribution_version(plugin.distribution)
+    version = install_tool.distribution_version(plugin.distribution)
     its_own = {normalised(row.distribution) for row in index.installed_plugins() if row.name == plugin.name}
     if plugin.registry and version and normalised(plugin.distribution) not in its_own:
         claimed = f"plugin '{plugin.name}' is in the distribution {plugin.distribution} by {plugin.registry}"
@@ -217,51 +209,6 @@ def _target(package: Package) -> Arguments:
     return ("--editable", str(package.path)) if package.path.is_dir() else (str(package.path),)
 
 
-def _tool(action: str) -> Arguments:
-    """The command that installs or uninstalls in the environment of this interpreter."""
-    if uv := shutil.which("uv"):
-        options = ("--compile-bytecode",) if action == "install" else ()
-        return (uv, "pip", action, "--quiet", "--python", sys.executable, *options)
-    if find_spec("pip") is None:
-        raise InstallError("neither uv nor pip is here to install with", f"{sys.executable} -m ensurepip")
-    options = ("--yes",) if action == "uninstall" else ("--no-input",)
-    return (sys.executable, "-m", "pip", action, "--quiet", "--disable-pip-version-check", *options)
-
-
-def check_environment() -> str:
-    """The tool that installs here; raises InstallError, with what to do, where nothing can be installed."""
-    advice = "make a virtual environment: python3 -m venv .venv, and install zoo-core there"
-    if distribution_version("zoo-core") is None:
-        raise InstallError("zoo-core itself is not installed, only on the path", "install it: pip install -e CHECKOUT")
-    in_system = sys.prefix == sys.base_prefix and not os.environ.get("PIP_BREAK_SYSTEM_PACKAGES")
-    if in_system and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
-        raise InstallError("this Python is the operating system's, which alone may install there (PEP 668)", advice)
-    packages_folder = sysconfig.get_path("purelib")
-    if not os.access(packages_folder, os.W_OK):
-        raise InstallError(f"{packages_folder} cannot be written to", advice)
-    return f"{shlex.join(_tool('install')[:3])}, into {packages_folder}"
-
-
-def distribution_version(name: str) -> str | None:
-    """The version of an installed distribution; None where it is not installed, or only its folder is on the path."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _held(command: Sequence[str], constraints: Path) -> Arguments:
-    """The options that hold versions: these, and for uv those in $PIP_CONSTRAINT, which pip reads by itself."""
-    from urllib.request import url2pathname
-
-    named = os.environ.get("PIP_CONSTRAINT", "").split() if Path(command[0]).stem == "uv" else []
-    # pip takes several, divided by spaces; a path with spaces is written as an address.
-    paths = [url2pathname(name.removeprefix("file://")) if name.startswith("file://") else name for name in named]
-    return tuple(word for path in [*paths, str(constraints)] for word in ("--constraint", path))
-
-
 @contextmanager
 def _constraints(plan: Plan) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
@@ -280,27 +227,4 @@ def _never_from_an_index(plan: Plan) -> list[str]:
     registries = ("", plan.registry)
     known = {normalised(each.distribution) for each in index.registered_plugins() if each.registry in registries}
     missing = known - set(map(normalised, plan.brings))
-    return sorted(name for name in missing if distribution_version(name) is None)
-
-
-def _run(command: Sequence[str]) -> int:
-    # Whatever it says goes to stderr: stdout may hold a JSON document.
-    variables = _environment(command)
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, env=variables, check=False).returncode
-
-
-def _environment(command: Sequence[str]) -> dict[str, str]:
-    """The environment; for a command that names an index, without what adds others to it."""
-    if "--index-url" not in command:
-        return dict(os.environ)
-    kept = {name: value for name, value in os.environ.items() if name not in _MORE_INDEXES}
-    return {**kept, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
-
-
-def _see_what_is_new() -> None:
-    """Let this process find what was just installed, the folder of an editable project too."""
-    import importlib
-    import site
-
-    importlib.invalidate_caches()
-    site.addsitedir(sysconfig.get_path("purelib"))
+    return sorted(name for name in missing if install_tool.distribution_version(name) is None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from zoo_core import hub, installer, paths
+from zoo_core import hub, install_tool, paths
 from zoo_core.backend import BACKENDS, in_keras_json, install_command
 from zoo_core.doctor.computing import Computing
 from zoo_core.doctor.finding import ERROR, OK, WARNING, Finding, pip
@@ -88,7 +88,7 @@ def _usual(versions: Mapping[str, str | None]) -> str:
 
 def _installer() -> Finding:
     try:
-        tool = installer.check_environment()
+        tool = install_tool.check_environment()
     except InstallError as error:
         return Finding("installer", WARNING, error.message, error.fix)
     return Finding("installer", OK, f"plugins are installed with {tool}")
