@@ -119,10 +119,10 @@ def parse_hub_reference(value: str, unpinned: bool = False) -> HubReference:
 
     Raises UsageError for anything else.
     """
-    repo, _, revision = value.removeprefix(_HUB).partition("@")
+    repo, at, revision = value.removeprefix(_HUB).partition("@")
     if not is_hub_reference(value) or not is_repository(repo):
         raise UsageError(f"'{clean(value)[:200]}' is no place on the Hub", "they look like hf://owner/name@<revision>")
-    if not revision and not unpinned:
+    if not revision and (at or not unpinned):
         raise UsageError(f"'{clean(value)[:200]}' names no revision", _MOVES)
     if revision:
         _check_revision(value, revision, unpinned)

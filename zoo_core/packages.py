@@ -20,6 +20,7 @@ from zoo_core.text import clean
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
+_LONGEST_REASON = 200
 # What reading a damaged zip file may raise besides its own errors.
 _DAMAGE = (OSError, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError)
 _METADATA_FILE = re.compile(r"[^/]+\.dist-info/METADATA")
@@ -46,17 +47,18 @@ class Package:
     @property
     def needed(self) -> list[str]:
         """The distributions that it needs here, extras aside; raises InstallError for a malformed requirement."""
-        from packaging.requirements import InvalidRequirement, Requirement
+        from packaging.requirements import Requirement
 
         try:
             requirements = [Requirement(line) for line in self.requires]
-        except InvalidRequirement as error:
-            raise InstallError(f"{self.path}: a malformed requirement: {clean(str(error))}") from None
-        return [
-            normalised(requirement.name)
-            for requirement in requirements
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        ]
+            # A marker may be well-formed, and yet compare what cannot be compared.
+            return [
+                normalised(requirement.name)
+                for requirement in requirements
+                if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            ]
+        except (ValueError, KeyError) as error:
+            raise InstallError(f"{self.path}: a malformed requirement: {clean(str(error))[:_LONGEST_REASON]}") from None
 
     @property
     def fits(self) -> bool:
@@ -96,7 +98,9 @@ def read_wheel(path: Path) -> Package:
             summary = clean(header["Summary"]) if "Summary" in header else ""
             return _shown(Package(path, metadata.name, version, plugins, tuple(metadata.requires or ()), summary))
     except (*_DAMAGE, BadZipFile, zlib.error, TypeError, StopIteration) as error:
-        raise InstallError(f"{path} is no wheel that can be read: {clean(str(error)) or 'no metadata'}") from None
+        raise InstallError(
+            f"{path} is no wheel that can be read: {clean(str(error))[:_LONGEST_REASON] or 'no metadata'}"
+        ) from None
 
 
 def _shown(package: Package) -> Package:
@@ -124,7 +128,7 @@ def read_manifest(package: Package, plugin: str) -> Manifest:
             content = file.read(toml_files.LARGEST_FILE + 1)
     except (*_DAMAGE, BadZipFile, zlib.error) as error:
         raise InstallError(
-            f"{package.path}: {name} is not in it or cannot be read: {clean(str(error))}",
+            f"{package.path}: {name} is not in it or cannot be read: {clean(str(error))[:_LONGEST_REASON]}",
             "zoo manifest update, see that it is package data, then build the wheel again",
         ) from None
     where = f"{package.path}: {name}"
@@ -228,4 +232,4 @@ def _read_project(folder: Path) -> Package:
             )
         )
     except (ManifestError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InstallError(f"{folder} is no Python project: {clean(str(error))}") from None
+        raise InstallError(f"{folder} is no Python project: {clean(str(error))[:_LONGEST_REASON]}") from None

@@ -40,6 +40,7 @@ _NAMES = {name for name, _ in DTYPES.values()}
 _LENGTH_BYTES = 8
 _LARGEST_HEADER = 4_000_000
 _LARGEST_DIMENSION = 2**48
+_LARGEST_ARRAY = 2**50
 _MOST_DIMENSIONS = 32
 _METADATA = "__metadata__"
 
@@ -153,8 +154,8 @@ def _metadata(table: object) -> dict[str, str]:
 
 
 def _tensor(name: str, entry: object) -> Tensor:
-    if not name.isprintable():
-        raise ValueError(f"tensor '{clean(name)}' has control characters in its name")
+    if clean(name) != name:
+        raise ValueError(f"tensor '{clean(name)}' has control characters, invisible ones or outer spaces in its name")
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor '{name}' should have a dtype, a shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -163,6 +164,9 @@ def _tensor(name: str, entry: object) -> Tensor:
     if not _whole_numbers(shape, _MOST_DIMENSIONS) or not _whole_numbers(offsets, 2) or len(offsets) != 2:
         raise ValueError(f"tensor '{name}' has a malformed shape or data_offsets")
     kind, bytes_each = DTYPES[dtype]
+    # NumPy makes no array of more bytes than it can count, not even an empty one: 0 x 10^9 x 2^31.
+    if math.prod(size or 1 for size in shape) * bytes_each > _LARGEST_ARRAY:
+        raise ValueError(f"tensor '{name}' has the shape {shape}, which is too large")
     if offsets[1] - offsets[0] != math.prod(shape) * bytes_each:
         raise ValueError(f"tensor '{name}' of shape {shape} does not fill its data_offsets {offsets}")
     return Tensor(kind, tuple(shape), offsets[0], offsets[1])

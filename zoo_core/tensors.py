@@ -121,7 +121,7 @@ class _Collector:
     def _take(self, variable: keras.Variable, path: str) -> None:
         if id(variable) not in self._wanted:
             return
-        if not path.isprintable():
+        if clean(path) != path:
             raise WeightsError(f"a weight cannot be called '{clean(path)}'", "rename the key that leads to it")
         if path in self.variables:
             raise WeightsError(f"two weights would be called '{path}'", "rename one of the attributes")

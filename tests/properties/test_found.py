@@ -24,11 +24,12 @@ from zoo_core.errors import (
     ManifestError,
     PresetError,
     RegistryError,
+    UsageError,
     WeightsError,
 )
 from zoo_core.files import parse_json, render_json
 from zoo_core.installed import installed_plugins
-from zoo_core.names import is_file_name, is_import_path, is_repository
+from zoo_core.names import is_file_name, is_import_path, is_repository, parse_hub_reference
 from zoo_core.presets import PresetFolder
 from zoo_core.recipes import Recipe, make_recipe
 from zoo_core.records import File, Plugin
@@ -154,6 +155,37 @@ source = {{wheel = "https://example.org/toy.whl#sha256={"0" * 64}", sha256 = "{b
 """
     with pytest.raises(RegistryError, match="is not an https:// address without a #"):
         registry_file.parse(text.encode(), "here")
+
+
+def test_a_place_on_the_hub_with_an_at_and_nothing_after_it_is_refused():
+    with pytest.raises(UsageError, match="names no revision"):
+        parse_hub_reference("hf://some-one/glow@", unpinned=True)
+
+
+def test_a_tensor_with_an_invisible_letter_in_its_name_is_refused():
+    table = bases.as_json({"ker\u3164nel": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}})
+    with pytest.raises(WeightsError, match="tensor 'kernel' has control characters, invisible ones"):
+        parse_header(len(table).to_bytes(8, "little") + table, "here")
+
+
+@pytest.mark.parametrize("marker", ['os_name ~= "x"', 'extras == "x"'])
+def test_a_marker_that_compares_what_cannot_be_compared_is_malformed(tmp_path, marker):
+    package = packages.Package(tmp_path, "zoo-toy", "1", {}, (f"numpy ; {marker}",))
+    with pytest.raises(InstallError, match="a malformed requirement"):
+        package.needed  # noqa: B018
+
+
+def test_an_empty_tensor_whose_other_sides_are_too_long_for_any_array_is_refused():
+    table = bases.as_json({"a": {"dtype": "U8", "shape": [0, 10**9, 2**31], "data_offsets": [0, 0]}})
+    with pytest.raises(WeightsError, match="too large"):
+        parse_header(len(table).to_bytes(8, "little") + table, "here")
+
+
+def test_a_malformed_requirement_is_not_repeated_at_length(tmp_path):
+    package = packages.Package(tmp_path, "zoo-toy", "1", {}, ("numpy >= " + "x" * 50_000,))
+    with pytest.raises(InstallError) as caught:
+        package.needed  # noqa: B018
+    assert len(str(caught.value)) < 1000
 
 
 def test_names_that_only_look_alike_do_not_pass():

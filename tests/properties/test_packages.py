@@ -55,6 +55,15 @@ PIECES = hostile.encoded(
             ";" * 50,
         ),
         *("[zoo.plugins]\n", "x = os\n", "x = ..plugin\n", "con = zoo_toy\n", "list = zoo_toy\n", "=", "[", "]", "#"),
+        *(
+            "extra == 'x'",
+            'python_version > "abc"',
+            "sys_platform < 5",
+            "and or ()",
+            "== ===",
+            "os_name in 'x'",
+            '"' * 200,
+        ),
         *("\x1b[2J = zoo_toy\n", "a\x1b[31m = b\x1b[31m\n", "toy = /etc/passwd\n", "toy = zoo_toy.plugin:x\n"),
     )
 )
@@ -121,6 +130,35 @@ def test_a_wheel_is_described_whatever_its_metadata_says(site, metadata, entry_p
 )
 def test_a_damaged_wheel_is_refused_or_described(site, content):
     _read_wheel(site / "zoo_toy-1.0-py3-none-any.whl", content)
+
+
+WORDS = (
+    "python_version",
+    "os_name",
+    "extra",
+    "extras",
+    "sys_platform",
+    "and",
+    "or",
+    "not in",
+    "(",
+    ")",
+    '"3.11"',
+    "'x'",
+)
+MARKERS = st.lists(
+    st.one_of(st.sampled_from((*WORDS, "==", "<", ">=", "~=", "===", "in", "!=")), hostile.texts), max_size=6
+).map(" ".join)
+COMPARISONS = st.tuples(st.sampled_from(WORDS[:5]), st.sampled_from(("==", "<", "~=", "===", "in")), hostile.texts).map(
+    lambda parts: f'{parts[0]} {parts[1]} "{parts[2]}"'
+)
+
+
+@examples(deep=20_000)
+@given(st.one_of(MARKERS, COMPARISONS))
+def test_what_a_package_needs_is_said_or_said_to_be_malformed(site, marker):
+    package = packages.Package(site, "zoo-toy", "1.0", {}, (f"numpy>=1 ; {marker}",))
+    attempt(InstallError, lambda: package.needed)
 
 
 @examples(deep=20_000)

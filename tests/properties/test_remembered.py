@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,7 @@ from tests.properties import bases, hostile
 from tests.properties.profiles import examples
 from tests.properties.watch import attempt
 from zoo_core import manifest as manifests
-from zoo_core import memory, probe, toml_files
+from zoo_core import memory, probe, probe_memory, toml_files
 from zoo_core.errors import ManifestError
 from zoo_core.records import Plugin
 
@@ -24,14 +23,6 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_HOME", str(folder))
         yield folder
-
-
-class Here:
-    """Stands for a path or a stamp that is known only when the test runs."""
-
-
-def _entries(table, replaced):
-    return json.loads(bases.as_json(table).decode().replace('"PATH"', json.dumps(replaced)))
 
 
 MANIFESTS = {"schema": 1, "entries": {"PATH": {"stamp": "STAMP", "table": bases.MANIFEST}}}
@@ -77,8 +68,6 @@ def test_a_manifest_is_read_whatever_became_of_what_was_remembered(folder, conte
 @examples(deep=10_000)
 @given(hostile.mutated((PROBED,)))
 def test_a_plugin_is_listed_whatever_is_remembered_of_probing_it(folder, table):
-    from zoo_core import probe_memory
-
     plugin = Plugin("toy", installed=True, module="os")
     state, place = probe_memory._state(plugin), probe_memory._place(plugin)
     (folder / "probe.json").write_bytes(_filled(bases.as_json(table), PLACE=place, STATE=state))
@@ -86,4 +75,3 @@ def test_a_plugin_is_listed_whatever_is_remembered_of_probing_it(folder, table):
     for result in found.values():
         attempt(ManifestError, probe.filled_in, [plugin], {"toy": result})
         assert isinstance(result, probe.Result)
-    assert os.path.exists(folder / "probe.json")

@@ -64,8 +64,7 @@ def assert_header_is_safe(header: Header, file: bytes) -> None:
 @examples(deep=100_000)
 @given(hostile.mutated(bases.HEADERS, replacing=TENSOR_VALUES), st.sampled_from((0, 0, 0, 0, 1, -1)))
 def test_a_header_with_anything_in_any_place(table, off):
-    data_size = next(size for size in bases.DATA_SIZES if size <= 4 * len(table) or size == 0)
-    data_size = max((_end(entry) for entry in table.values()), default=data_size)
+    data_size = max((_end(entry) for entry in table.values()), default=0)
     file = content(bases.as_json(table), max(0, data_size + off))
     header = attempt(WeightsError, parse_header, file, "here/model.safetensors")
     if header is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,17 +59,3 @@ def test_text_of_one_piece_over_and_over(unit, end):
     text = "zoo-core" + unit * (SIZE // len(unit)) + end
     _measured(ManifestError, clean, text)
     _measured(ManifestError, core_range, text)
-
-
-def _seconds(size):
-    """How long one name takes that comes again after so many others: the last of them is the double."""
-    text = "{" + ",".join(f'"{number}":1' for number in range(size)) + f',"{size - 1}":1}}'
-    start = time.thread_time()
-    with pytest.raises(WeightsError, match="comes twice"):
-        parse_header(len(text).to_bytes(8, "little") + text.encode(), "here")
-    return time.thread_time() - start
-
-
-def test_a_name_that_comes_twice_is_found_in_time_in_proportion_to_the_names():
-    # To look each name up among all others took 27 times as long for three times as many.
-    assert _seconds(60_000) < 10 * max(_seconds(20_000), 0.01)
