@@ -74,7 +74,7 @@ def noted_origin(metadata: Path) -> dict[str, Any]:
 
     try:
         noted = json.loads(_read(str(metadata / "direct_url.json")) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return noted if isinstance(noted, dict) else {}
 
