@@ -235,6 +235,8 @@ def test_an_unknown_command_or_option_is_one_line_and_status_two(
         ("info",): "zoo: Missing argument 'NAME' (zoo info --help)",
         ("tiny", "helo"): "zoo: No such command 'helo'. Did you mean 'hello'? (zoo tiny --help)",
         ("info", "a b c"): "zoo: 'a b c' is not a name",
+        ("info", "./a"): "zoo: './a' is not a name but a path (names look like",
+        ("info", "https://hf.co/a/b"): "zoo: 'https://hf.co/a/b' is not a name (what is on the Hub is hf://",
         ("train", "tiny", "--set", "epochs"): "zoo: --set epochs: a setting is written NAME=VALUE",
         ("evaluate", "tiny", "--verify", "--limit", "3"): "zoo: --verify measures as recorded",
     }
@@ -257,8 +259,17 @@ def test_a_path_in_a_message_is_the_one_that_was_typed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for path in ("./nowhere", "../nowhere", str(tmp_path / "nowhere")):
-        message = f"zoo: {path}: no preset: there is no run.json\n"
+        message = f"zoo: {path} does not exist\n"
         assert zoo(capsys, "pull", path) == (1, "", message)
+
+
+def test_a_name_that_is_a_folder_here_is_told_how_paths_begin(
+    only_fake_plugins: FakePlugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    message = "zoo: no plugin 'here' (zoo list; a path starts with ./)\n"
+    assert zoo(capsys, "install", "here") == (1, "", message)
 
 
 def test_debugging_lets_the_traceback_through(
@@ -277,7 +288,7 @@ def test_an_operating_systems_error_is_one_line(
     (tmp_path / "full" / "file").mkdir(parents=True)
     status, _, err = zoo(capsys, "freeze", "--output", str(tmp_path / "full"))
     assert status == 1
-    assert re.fullmatch(r"zoo: .*Is a directory.*\n", err)
+    assert re.fullmatch(r"zoo: /\S*/full cannot be written: Is a directory\n", err)
 
 
 def test_a_plugins_help_is_its_manifests_and_runs_nothing_of_it(

@@ -116,7 +116,7 @@ def test_a_run_record_without_proper_hashes_is_refused(folder, files, message):
 def test_a_folder_that_is_no_preset_is_refused(tmp_path):
     with pytest.raises(PresetError, match="no preset: there is no config.json"):
         PresetFolder(tmp_path).config()
-    with pytest.raises(PresetError, match="no preset: there is no run.json"):
+    with pytest.raises(PresetError, match="absent does not exist"):
         PresetFolder(tmp_path / "absent").files()
 
 

@@ -80,6 +80,8 @@ def test_an_address_that_is_not_the_wheels_is_refused(tmp_path: Path, url: str, 
 
 
 def test_what_cannot_be_an_entry_says_why(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="does not exist"):
+        registry_entries.entry(tmp_path / "nowhere.whl", "https://example.org/another.whl")
     wheel = write_wheel(tmp_path, "guest", manifest=None)
     with pytest.raises(InstallError, match=r"zoo_guest/zoo-plugin\.toml is not in it.*zoo manifest update"):
         registry_entries.entry(wheel, address(wheel))

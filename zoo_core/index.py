@@ -230,6 +230,8 @@ def _not_found(what: str, name: str, candidates: Iterable[str]) -> ZooError:
     except RegistryError as unreadable:
         return unreadable
     where_to_look = "zoo components" if what in _SINGULAR.values() else "zoo list"
+    if os.path.exists(name):
+        where_to_look += "; a path starts with ./"
     return NameNotFoundError(f"no {what} '{clean(name)}'{suggest(name, candidates)}", where_to_look)
 
 

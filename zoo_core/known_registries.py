@@ -16,6 +16,7 @@ from zoo_core import paths, registry_file, toml_files, user_config
 from zoo_core.addresses import is_loopback, is_web_address
 from zoo_core.distributions import normalised
 from zoo_core.errors import RegistryError, UsageError, ZooError
+from zoo_core.names import is_path
 from zoo_core.records import OURS, Plugin, Source
 from zoo_core.text import clean
 from zoo_core.user_config import RegistryLocation, UserConfig, is_registry_name
@@ -245,6 +246,8 @@ def _file(location: str) -> str:
     if "://" in location:
         raise UsageError("a registry on the web has an https:// address, without a user name or a password in it")
     path = Path(location).expanduser().resolve()
+    if not is_path(location) and not path.exists():
+        raise UsageError(f"{clean(location)[:200]} does not exist", "an address on the web begins with https://")
     return str(path / registry_file.FILE_NAME if path.is_dir() else path)
 
 

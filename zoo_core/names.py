@@ -144,10 +144,12 @@ def _check_revision(value: str, revision: str, unpinned: bool) -> None:
 
 
 def _malformed(value: str) -> UsageError:
-    return UsageError(
-        f"'{clean(value)[:100]}' is not a name",
-        "names look like glow, glow/realnvp or glow:fashion-mnist; a path starts with ./ or /",
-    )
+    shown, names = f"'{clean(value)[:100]}'", "names look like glow, glow/realnvp or glow:fashion-mnist"
+    if is_path(value):
+        return UsageError(f"{shown} is not a name but a path", names)
+    if "://" in value:
+        return UsageError(f"{shown} is not a name", "what is on the Hub is hf://OWNER/NAME@ and 40 hexadecimal digits")
+    return UsageError(f"{shown} is not a name", f"{names}; a path starts with ./ or /")
 
 
 def is_plugin_name(name: str) -> bool:

@@ -117,6 +117,8 @@ class PresetFolder:
     def _small_file(self, name: str) -> bytes:
         path = self.path / name
         try:
+            if not self.path.exists():
+                raise PresetError(f"{shown_path(self.path)} does not exist")
             if not path.is_file():
                 raise PresetError(f"{shown_path(self.path)}: no preset: there is no {name}")
             with path.open("rb") as file:

@@ -36,13 +36,13 @@ def entry(wheel: Path, address: str) -> Plugin:
 
     Raises UsageError for an address that is not the wheel's, InstallError and ManifestError for what is no plugin's.
     """
+    package = packages.read(wheel)
     if not is_web_address(address):
         raise UsageError(f"'{clean(address)[:100]}' is no https:// address", "where will the wheel be? --url ADDRESS")
     if unquote(PurePosixPath(urlsplit(address).path).name) != wheel.name:
         raise UsageError(f"the address does not end with the wheel's name, {clean(wheel.name)}", "--url ADDRESS")
     from zoo_core.files import sha256_of_file
 
-    package = packages.read(wheel)
     if len(package.plugins) > 1:
         raise RegistryError(f"{clean(str(wheel))}: it holds several plugins, and an entry is of one")
     (name,) = package.plugins

@@ -39,7 +39,7 @@ def read_bytes(path: Path) -> bytes:
             # One byte more tells of a file that has grown since.
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise ManifestError(f"{clean(str(path))}: cannot be read: {clean(str(error))}") from None
+        raise ManifestError(f"{clean(str(path))}: cannot be read: {error.strerror or clean(str(error))}") from None
     if len(content) > LARGEST_FILE:
         raise ManifestError(f"{clean(str(path))}: larger than {LARGEST_FILE} bytes")
     return content

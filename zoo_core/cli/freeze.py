@@ -28,7 +28,9 @@ def freeze(
     from dataclasses import asdict
 
     from zoo_core import index, lock
+    from zoo_core.errors import DiskError
     from zoo_core.files import replace_text
+    from zoo_core.names import shown_path
     from zoo_core.text import plural
 
     for plugin in index.plugins():
@@ -36,7 +38,10 @@ def freeze(
             output.note(f"left out: plugin {plugin.name}, {plugin.broken}")
     frozen = lock.freeze()
     if path:
-        replace_text(path, lock.render(frozen))
+        try:
+            replace_text(path, lock.render(frozen))
+        except OSError as error:
+            raise DiskError(f"{shown_path(path)} cannot be written: {error.strerror or error}") from error
     if as_json:
         output.show_json(asdict(frozen))
     elif path:

@@ -60,7 +60,7 @@ def pull(
     from zoo_core.pulling import plan
 
     if (name is None) == (lock_file is None):
-        raise UsageError("name what to pull, or a lock file with --from", "zoo pull --help")
+        raise UsageError("name either what to pull, or a lock file with --from", "zoo pull --help")
     if lock_file is not None:
         _restore(lock_file, yes, dry_run, offline, as_json)
     elif name is not None and dry_run and not is_path(name):

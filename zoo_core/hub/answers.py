@@ -31,7 +31,7 @@ def refusal(request: httpx2.Request, response: httpx2.Response) -> Refused:
 
 def failure(request: httpx2.Request, error: httpx2.TransportError) -> Trouble:
     """What became of a request that was not answered, or not wholly."""
-    reason = _NUMBER.sub("", clean(str(error)))[:200] or type(error).__name__
+    reason = without_number(clean(str(error)))[:200] or type(error).__name__
     if isinstance(error, httpx2.ConnectTimeout):
         return Unreachable(host(request), "it does not answer")
     if isinstance(error, httpx2.TimeoutException):
@@ -39,6 +39,11 @@ def failure(request: httpx2.Request, error: httpx2.TransportError) -> Trouble:
     if isinstance(error, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError):
         return Broken(host(request), "dropped the connection")
     return Unreachable(host(request), reason)
+
+
+def without_number(words: str) -> str:
+    """What the system said, without the number of the error that it begins with."""
+    return _NUMBER.sub("", words)
 
 
 def check_redirect(request: httpx2.Request, response: httpx2.Response) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zoo_core.errors import PublishError, ZooError
+from zoo_core.hub.answers import without_number
 from zoo_core.hub.places import HUB, endpoint, host_of
 from zoo_core.hub.troubles import chain
 from zoo_core.text import clean
@@ -49,7 +50,7 @@ def _reason(causes: list[BaseException], repo: str, step: Step, token: str) -> t
             words = clean(hidden(response.headers.get("X-Error-Message", "") or _body(response)))[:_LONGEST]
             return _refused(response.status_code, words, repo, step, token)
     kinds = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
-    own_words = clean(hidden(str(causes[-1])))[:_LONGEST] or type(causes[-1]).__name__
+    own_words = without_number(clean(hidden(str(causes[-1]))))[:_LONGEST] or type(causes[-1]).__name__
     if "ConnectError" in kinds or "ConnectTimeout" in kinds:
         return f"{_host()} cannot be reached: {own_words}", "check the network, and HF_ENDPOINT where it is set"
     if "TimeoutException" in kinds:
