@@ -28,6 +28,7 @@ def register_models(register):
     register("net", "zoo_toy.nets:Net", task="testing", default="first")
     register("other", "zoo_toy.nets:Other", task="testing")
     register("late", "zoo_toy.nets:Late", task="testing")
+    register("reader", "zoo_toy.nets:Reader", task="testing")
 """
 
 NETS = '''
@@ -85,6 +86,21 @@ class Late(keras.Model):
 
     def get_config(self):
         return {"units": self.units}
+
+
+class Reader(Net):
+    """A model that knows words."""
+
+    words = ()
+
+    def assets(self):
+        return {"vocab.txt": "\\n".join(self.words)} if self.words else {}
+
+    def set_assets(self, contents):
+        words = tuple(contents["vocab.txt"].split("\\n"))
+        if len(words) != self.inputs_:
+            raise ValueError(f"vocab.txt has {len(words)} words instead of {self.inputs_}")
+        self.words = words
 '''
 
 
@@ -97,7 +113,7 @@ def toy(only_fake_plugins):
 
     net = nets.Net(2, (4, 3))
     files = save(net, package / "presets" / "net-first", reference="toy/net")
-    models = tuple(Model(name, f"zoo_toy.nets:{name.title()}", "testing") for name in ("net", "other", "late"))
+    models = tuple(Model(name, f"zoo_toy.nets:{name.title()}", "testing") for name in ("net", "other", "late", "reader"))
     preset = Preset("net", "first", "MIT", net.count_params(), files=files, folder="presets/net-first")
     text = manifests.render(Manifest("toy", models=models, presets=(preset,)))
     only_fake_plugins.write("zoo_toy/zoo-plugin.toml", text)

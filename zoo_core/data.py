@@ -25,7 +25,8 @@ SPLITS = ("train", "validation", "test")
 class Splits:
     """Examples in fixed splits: images are uint8 `(examples, height, width, channels)`, labels `(examples,)` or None.
 
-    `sha256` is over the content of train, validation and test, whichever way they are split off one another.
+    Texts are arrays of strings. `sha256` is over the content of train, validation and test, whichever way they are
+    split off one another.
     """
 
     name: str
@@ -123,7 +124,7 @@ def data_name(source: str | os.PathLike[str], own: Container[str] = ()) -> str:
 
 
 def _slug(path: Path) -> str:
-    stem = path.resolve().name.removesuffix(".npz")
+    stem = re.sub(r"\.(npz|txt(\.[gx]z)?)$", "", path.resolve().name)
     slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:50] or "data"
     return f"my-{slug}" if slug in DATASETS else slug
 
@@ -170,6 +171,8 @@ def _recognise(path: Path) -> tuple[Dataset, Edition, list[Path]] | None:
 def _load_dataset(dataset: Dataset, edition: Edition, paths: list[Path]) -> Splits:
     from zoo_core import data_readers
 
+    if not edition.reader:
+        raise DataError(f"{dataset.name} is a text, no set of examples", "models of words take it: zoo train word2vec")
     arrays = data_readers.READERS[edition.reader](paths)
     if dataset.image_size:
         arrays = {
@@ -187,8 +190,9 @@ def _splits(name: str, license_name: str, arrays: dict[str, Array], where: str) 
         raise DataError(f"{where}: the examples of train and test are unlike: {found}")
     train_labels = _labels(arrays, "train", where)
     test_labels = _labels(arrays, "test", where)
-    sha256 = content_sha256(train, test, train_labels, test_labels)
-    return Splits(name, license_name, sha256, train, test, train_labels, test_labels)
+    held_out = (arrays["x_validation"], _labels(arrays, "validation", where)) if "x_validation" in arrays else ()
+    sha256 = content_sha256(train, test, train_labels, test_labels, *held_out)
+    return Splits(name, license_name, sha256, train, test, train_labels, test_labels, *held_out)
 
 
 def _labels(arrays: dict[str, Array], split: str, where: str) -> Array | None:
@@ -223,6 +227,8 @@ def content_sha256(*arrays: Array | None) -> str:
 def _split_off_validation(splits: Splits, size: int) -> Splits:
     if size == 0:
         return splits
+    if splits.validation is not None:
+        raise DataError(f"{splits.name} has a validation split of its own", "leave out --set validation")
     if not 0 < size < len(splits.train):
         raise DataError(f"cannot take {size} of {splits.name}'s {len(splits.train)} training examples for validation")
     labels = splits.train_labels

@@ -125,6 +125,27 @@ def _read_encoded(paths: list[Path]) -> dict[str, Array]:
     return arrays
 
 
+def _read_questions(paths: list[Path]) -> dict[str, Array]:
+    """Rows of split, department, title, question, answer: x is `(rows, 3)` texts, y the department's place among all.
+
+    The splits train, valid and test are the file's own.
+    """
+    import lzma
+
+    import numpy as np
+
+    with lzma.open(paths[0], "rt", encoding="utf-8") as stream:
+        rows = [line.rstrip("\n").split("\t") for line in stream][1:]
+    departments = sorted({row[1] for row in rows})
+    width = max(len(cell) for row in rows for cell in row)
+    arrays: dict[str, Array] = {}
+    for split, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        chosen = [row for row in rows if row[0] == split]
+        arrays[f"x_{name}"] = np.array([row[2:5] for row in chosen], f"<U{width}")
+        arrays[f"y_{name}"] = np.array([departments.index(row[1]) for row in chosen])
+    return arrays
+
+
 def read_image_folder(folder: Path, size: int) -> dict[str, Array]:
     """The images under a folder, cropped and reduced to `size` x `size` where size is not 0.
 
@@ -185,4 +206,5 @@ READERS: dict[str, Callable[[list[Path]], dict[str, Array]]] = {
     "npz": _read_npz_files,
     "idx": _read_idx,
     "encoded": _read_encoded,
+    "questions": _read_questions,
 }

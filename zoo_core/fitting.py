@@ -132,12 +132,14 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no 
         self._saved = time.monotonic()
 
     def _write_preset(self, samples: bool) -> None:
+        from zoo_core.assets import assets_of
         from zoo_core.presets import write_preset
         from zoo_core.tensors import tensor_arrays
 
         self._update_record()
         with self.run.recipe.averaged(self.model):
-            files = write_preset(self.run.folder, self.run.config, tensor_arrays(self.model), self.run.record)
+            tensors, assets = tensor_arrays(self.model), assets_of(self.model)
+            files = write_preset(self.run.folder, self.run.config, tensors, self.run.record, assets)
             if samples:
                 self._sample(self.position.epoch)
         self.run.record["files"] = {file.name: {"size": file.size, "sha256": file.sha256} for file in files}

@@ -36,6 +36,7 @@ def load(name: str | os.PathLike[str], weights: bool = True) -> keras.Model:
     file, expected and found; NameNotFoundError, NotInstalledError, DownloadError, BackendError.
     """
     from zoo_core import backend
+    from zoo_core.assets import give_assets
     from zoo_core.construction import check_arguments, construct
     from zoo_core.tensors import assign_tensors, check_specs
 
@@ -49,6 +50,7 @@ def load(name: str | os.PathLike[str], weights: bool = True) -> keras.Model:
         lambda variables: check_specs(variables, preset.specs(), preset.path(WEIGHTS_FILE)),
         preset.path(CONFIG_FILE),
     )
+    give_assets(model, preset.others, shown_path(preset.folder))
     if weights:
         assign_tensors(model, preset.tensors(), preset.path(WEIGHTS_FILE))
     return model
@@ -57,11 +59,14 @@ def load(name: str | os.PathLike[str], weights: bool = True) -> keras.Model:
 def load_weights(model: keras.Model, name: str | os.PathLike[str]) -> None:
     """Give a model that is built the weights of a preset with the same tensors: all, or, where anything is wrong, none.
 
-    The preset is checked as `load` does it, and raises the same; its arguments need not be those of the model.
+    The preset is checked as `load` does it, and raises the same; its arguments need not be those of the model, but the
+    texts beside the weights must be, such as a vocabulary.
     """
+    from zoo_core.assets import check_same_assets
     from zoo_core.tensors import assign_tensors, check_specs, tensor_variables
 
     preset = _read(name)
+    check_same_assets(model, preset.others, shown_path(preset.folder))
     check_specs(tensor_variables(model), preset.specs(), preset.path(WEIGHTS_FILE))
     assign_tensors(model, preset.tensors(), preset.path(WEIGHTS_FILE))
 
@@ -76,11 +81,14 @@ def save(
 ) -> tuple[File, ...]:
     """Write a model of the zoo as a preset: config.json, model.safetensors, and run.json with their sizes and hashes.
 
+    Texts that the model keeps (its `assets()`, as a vocabulary) go beside them.
+
     `reference` is the model's `plugin/name` (found out if left out), `run` what run.json is to say besides. With
     `storage="float16"` float32 weights take half the room. Each file is written whole or not at all. Raises PresetError
     for a model that could not be built again from its `get_config()` and where the folder cannot be written,
     WeightsError for weights that are not finite.
     """
+    from zoo_core.assets import assets_of
     from zoo_core.tensors import check_finite, tensor_arrays
 
     if storage not in STORAGES:
@@ -91,7 +99,7 @@ def save(
         tensors = _cast(tensors, "float32", "float16")
     check_finite(tensors, f"{type(model).__name__} as {storage}")
     try:
-        return write_preset(Path(folder).expanduser(), config, tensors, run)
+        return write_preset(Path(folder).expanduser(), config, tensors, run, assets_of(model))
     except OSError as error:
         raise PresetError(f"{os.fspath(folder)}: cannot be written: {error.strerror}") from error
 
@@ -104,6 +112,7 @@ class _Preset:
     config: Config
     content: bytearray
     header: Header
+    others: Mapping[str, bytes]
 
     def path(self, file: str) -> str:
         return shown_path(self.folder / file)
@@ -122,6 +131,8 @@ class _Preset:
 
 def _read(name: str | os.PathLike[str]) -> _Preset:
     """Read and verify a preset's files; `model` in config.json must be the one that the name means."""
+    from zoo_core.assets import other_files
+
     folder, files, model = _find(name)
     contents = folder.contents(files)
     if missing := {CONFIG_FILE, WEIGHTS_FILE} - contents.keys():
@@ -130,7 +141,7 @@ def _read(name: str | os.PathLike[str]) -> _Preset:
     if model not in ("", config.model):
         raise PresetError(f"{shown_path(folder.path / CONFIG_FILE)}: model: expected {model}, found {config.model}")
     header = parse_header(contents[WEIGHTS_FILE], shown_path(folder.path / WEIGHTS_FILE))
-    return _Preset(folder.path, config, contents[WEIGHTS_FILE], header)
+    return _Preset(folder.path, config, contents[WEIGHTS_FILE], header, other_files(contents))
 
 
 def _find(name: str | os.PathLike[str]) -> tuple[PresetFolder, tuple[File, ...], str]:

@@ -131,10 +131,15 @@ class PresetFolder:
 
 
 def write_preset(
-    folder: Path, config: Config, tensors: Mapping[str, np.ndarray], run: Mapping[str, Any] | None = None
+    folder: Path,
+    config: Config,
+    tensors: Mapping[str, np.ndarray],
+    run: Mapping[str, Any] | None = None,
+    assets: Mapping[str, str] | None = None,
 ) -> tuple[File, ...]:
     """Write a preset into a folder, made if need be: each file whole or not at all, run.json with their hashes last.
 
+    `assets` are texts that go beside the weights, by file name.
     A crash between two files leaves weights and record that do not fit each other, which `load` refuses. Raises
     OSError, and WeightsError for a dtype that cannot be saved.
     """
@@ -143,7 +148,9 @@ def write_preset(
     folder.mkdir(parents=True, exist_ok=True)
     safetensors_file.write(folder / WEIGHTS_FILE, tensors, {"format": "keras"})
     on_disk.replace_text(folder / CONFIG_FILE, render_config(config))
-    files = tuple(describe(folder / name) for name in (CONFIG_FILE, WEIGHTS_FILE))
+    for name, text in (assets or {}).items():
+        on_disk.replace_text(folder / name, text)
+    files = tuple(describe(folder / name) for name in (CONFIG_FILE, WEIGHTS_FILE, *(assets or {})))
     write_run(folder, {"schema": SCHEMA, "model": config.model, **(run or {})}, files)
     return files
 
