@@ -103,6 +103,89 @@ def test_a_value_that_is_no_scalar_is_refused(shape):
         value_and_gradients(lambda: x * 2, [x])
 
 
+def test_what_else_the_function_returns_comes_back():
+    """With the gradient of x'x, and the vector itself."""
+    x = variable(POINT)
+    (value, rest), (gradient,) = value_and_gradients(
+        lambda: (ops.sum(x * x), {"twice": 2 * x, "none": None}), [x], has_aux=True
+    )
+    np.testing.assert_allclose(numpy(value), POINT @ POINT, rtol=1e-6)
+    np.testing.assert_allclose(numpy(gradient), 2 * POINT)
+    np.testing.assert_allclose(numpy(rest["twice"]), 2 * POINT)
+    assert rest["none"] is None
+
+
+def test_the_gradient_elsewhere_leaves_the_variables_where_they_are():
+    """d(a x'x) / dx = 2 a x, at another x and another a; what the function assigns is dropped."""
+    x, a = variable(POINT), variable(3.0, trainable=False)
+
+    def function():
+        a.assign(a + 1)
+        return a * ops.sum(x * x)
+
+    value, (gradient,) = value_and_gradients(function, [x], at=[(x, ops.convert_to_tensor(2 * POINT)), (a, 4.0)])
+    np.testing.assert_allclose(numpy(value), 5 * 4 * POINT @ POINT, rtol=1e-6)
+    np.testing.assert_allclose(numpy(gradient), 2 * 5 * 2 * POINT, rtol=1e-6)
+    np.testing.assert_array_equal(numpy(x), POINT)
+    assert float(a) == 3.0
+
+
+def test_the_gradient_elsewhere_assigns_to_listed_state():
+    x, count = variable(POINT), variable(0.0, trainable=False)
+
+    def function():
+        count.assign(count + ops.sum(x))
+        return ops.sum(x * x)
+
+    value_and_gradients(function, [x], state=[count], at=[(x, ops.ones(3))])
+    assert float(count) == 3.0
+
+
+def test_a_step_is_run_again_with_the_same_random_numbers():
+    """The seed's state is held where it was before the first run."""
+    generator, x = keras.random.SeedGenerator(1), variable(1.0)
+    before = ops.copy(generator.state.value)
+
+    def drawn():
+        return x * keras.random.normal((), seed=generator)
+
+    first, _ = value_and_gradients(drawn, [x], state=[generator.state])
+    again, _ = value_and_gradients(drawn, [x], at=[(generator.state, before)])
+    another, _ = value_and_gradients(drawn, [x], state=[generator.state])
+    assert float(again) == float(first) != float(another)
+
+
+def test_losses_that_layers_add_are_there_on_every_backend():
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", activity_regularizer="l2")
+    layer.build((None, 2))
+    x = np.array([[1.0, 2.0], [0.0, 1.0]], np.float32)
+
+    def loss():
+        layer(x)
+        return sum(layer.losses)
+
+    for at in (None, [(layer.kernel, ops.ones((2, 1)))]):
+        value, (gradient,) = value_and_gradients(loss, [layer.kernel], at=at)
+        np.testing.assert_allclose(numpy(value), 0.01 * (9 + 1) / 2, rtol=1e-6)
+        np.testing.assert_allclose(numpy(gradient)[:, 0], 0.01 * x.T @ [3, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_on_tensorflow_rows_can_stay_rows(sparse):
+    """Elsewhere gradients are dense, and sparse=True changes nothing."""
+    embedding = keras.layers.Embedding(4, 2)
+    embedding.build()
+    _, (gradient,) = value_and_gradients(
+        lambda: ops.sum(embedding(np.array([0, 2, 2]))), [embedding.embeddings], sparse=sparse
+    )
+    if keras.backend.backend() == "tensorflow":
+        assert hasattr(gradient, "indices") == sparse
+        if sparse:
+            assert gradient.indices.shape[0] == 3
+        gradient = ops.convert_to_tensor(gradient)
+    np.testing.assert_array_equal(numpy(gradient), [[1, 1], [0, 0], [2, 2], [0, 0]])
+
+
 class Trained(keras.Model):
     """y = w x, trained by plain gradient descent through `value_and_gradients` in its own train_step."""
 

@@ -113,7 +113,9 @@ def toy(only_fake_plugins):
 
     net = nets.Net(2, (4, 3))
     files = save(net, package / "presets" / "net-first", reference="toy/net")
-    models = tuple(Model(name, f"zoo_toy.nets:{name.title()}", "testing") for name in ("net", "other", "late", "reader"))
+    models = tuple(
+        Model(name, f"zoo_toy.nets:{name.title()}", "testing") for name in ("net", "other", "late", "reader")
+    )
     preset = Preset("net", "first", "MIT", net.count_params(), files=files, folder="presets/net-first")
     text = manifests.render(Manifest("toy", models=models, presets=(preset,)))
     only_fake_plugins.write("zoo_toy/zoo-plugin.toml", text)

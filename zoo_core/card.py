@@ -173,7 +173,9 @@ def _measured(record: Record, about: About) -> Iterator[str]:
     rows += [f"| *{clean(baseline)}*, to compare | {value:.4f} | |" for baseline, value in baselines.items()]
     if "examples" in evaluation:
         where = f"{evaluation['examples']:,} examples of the {clean(evaluation['split'])} split"
-        yield f"On {where}, with seed {evaluation['seed']}:"
+        measured_on = str((evaluation.get("data") or {}).get("name", ""))
+        of_data = f" of {clean(measured_on)}" if measured_on not in ("", (record.get("data") or {}).get("name")) else ""
+        yield f"On {where}{of_data}, with seed {evaluation['seed']}:"
     yield "\n".join(["| metric | value | standard error |", "| --- | --- | --- |", *rows])
     again = reference(record) if about.listed else "./FOLDER"
     yield f"`zoo evaluate {again} --verify` measures it again, and fails where the result is another."

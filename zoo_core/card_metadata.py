@@ -109,7 +109,8 @@ def metadata(name: str, record: Mapping[str, Any], task: str) -> str:
     }
     evaluation = record.get("evaluation") or {}
     if evaluation.get("metrics"):
-        values["model-index"] = [{"name": name, "results": [_result(evaluation, data, hub_task, task)]}]
+        measured_on = clean(str((evaluation.get("data") or {}).get("name") or data))
+        values["model-index"] = [{"name": name, "results": [_result(evaluation, measured_on, hub_task, task)]}]
     return "\n".join(["---", *_yaml(values), "---"])
 
 

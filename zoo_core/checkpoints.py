@@ -48,7 +48,7 @@ def save_checkpoint(folder: Path, position: Position, model: keras.Model, callba
 
     from zoo_core import safetensors_file
 
-    tensors = {name: _value(variable) for name, variable in variables(model).items()}
+    tensors = {name: _value(variable) for name, variable in variables(model).items()} | _callback_arrays(callbacks)
     state = {
         "position": asdict(position),
         "callbacks": _callback_states(callbacks),
@@ -75,7 +75,11 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: list[Any]) -> None:
-    """Give the model, its optimizer and the callbacks the state that they had. Metrics: see `restore_metrics`."""
+    """Give the model, its optimizer and the callbacks the state that they had. Metrics: see `restore_metrics`.
+
+    A callback's state is what its `get_state()` gave, plain JSON, for `set_state(state)`; beside it may be a
+    `get_arrays()`, a dictionary of NumPy arrays, and `set_arrays(arrays)`, which is called after `set_state`.
+    """
     import keras
 
     if checkpoint.backend != keras.backend.backend():
@@ -87,6 +91,10 @@ def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: list[Any]) ->
     for index, callback in enumerate(callbacks):
         if str(index) in checkpoint.callbacks:
             callback.set_state(checkpoint.callbacks[str(index)])
+        if hasattr(callback, "set_arrays"):
+            prefix = f"callbacks/{index}/"
+            tensors = checkpoint.tensors.items()
+            callback.set_arrays({name.removeprefix(prefix): a for name, a in tensors if name.startswith(prefix)})
 
 
 def restore_metrics(checkpoint: Checkpoint, model: keras.Model) -> None:
@@ -119,6 +127,15 @@ def _callback_states(callbacks: list[Any]) -> dict[str, Any]:
             if not _is_plain(state):
                 raise RecipeError(f"{type(callback).__name__}.get_state() gives more than plain JSON can hold")
     return states
+
+
+def _callback_arrays(callbacks: list[Any]) -> dict[str, Array]:
+    return {
+        f"callbacks/{index}/{name}": array
+        for index, callback in enumerate(callbacks)
+        if hasattr(callback, "get_arrays")
+        for name, array in callback.get_arrays().items()
+    }
 
 
 def _is_plain(state: Any) -> bool:

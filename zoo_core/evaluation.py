@@ -55,8 +55,10 @@ def evaluate(
     check_split(split)
     folder = _folder(reference)
     held = read_record(folder)
-    measured, _ = _measure(reference, held, data, split, seed, limit, untrained=record)
+    measured, recipe = _measure(reference, held, data, split, seed, limit, untrained=record)
     if record:
+        if not recipe.measured_on:
+            _check_data(reference, held["data"], measured.data)
         _record(folder, held, measured)
     return measured
 
@@ -129,8 +131,8 @@ def _untrained(reference: _Source, recipe: Recipe, data: Splits, seed: int) -> d
 def _data_source(reference: _Source, held: Record, recipe: Recipe, source: _Source | None) -> Any:
     from zoo_core.datasets import DATASETS
 
-    if source is not None:
-        return source
+    if source is not None or recipe.measured_on:
+        return source or recipe.measured_on
     name = held["data"]["name"]
     if name not in DATASETS and name not in recipe.own_data:
         raise EvaluationError(f"{reference} was trained on data of its own, '{name}'", "say where it is: --data PATH")
@@ -138,7 +140,6 @@ def _data_source(reference: _Source, held: Record, recipe: Recipe, source: _Sour
 
 
 def _record(folder: Path, held: Record, measured: Evaluation) -> None:
-    _check_data(folder, held["data"], measured.data)
     if not os.access(folder, os.W_OK):
         raise EvaluationError(f"{folder} cannot be written: the measurement is not recorded")
     write_record(folder, {**held, "evaluation": asdict(measured)})

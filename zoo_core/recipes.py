@@ -38,6 +38,8 @@ class Recipe:
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     own_data: ClassVar[Mapping[str, Callable[[], Any]]] = {}
     """Data that the plugin makes or gets by itself: name -> a function that gives its splits."""
+    measured_on: ClassVar[str] = ""
+    """The data that every model is measured on, whatever it was trained on; "": that which it was trained on."""
     license: ClassVar[str] = "Apache-2.0"
     resumable: ClassVar[frozenset[str]] = frozenset({"epochs", "sample_every"})
     """The settings that may change when a run is resumed."""

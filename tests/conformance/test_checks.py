@@ -67,6 +67,9 @@ SPOILED = [
     ),
     ("builds", "coral/Quartic", PARTS, "y_true - y_pred", "y_true - y_prediction", "NameError"),
     ("builds", "coral/Drift", PARTS, "self.assign_sub(", "(", "leave the weights as they were"),
+    ("builds", "coral/Drift", PARTS, "(keras.optimizers.Optimizer)", "", "subclass of keras' Optimizer or Model"),
+    ("builds", "coral/Swell", PARTS, "return self.height * super()", "return 0.0 * super()", "weights as they were"),
+    ("builds", "coral/Swell", PARTS, "(self, model, height=3.0,", "(self, inner, height=3.0,", "argument 'model'"),
     ("builds", "coral/Tide", PARTS, "(keras.callbacks.Callback)", "", "no subclass of keras' Callback"),
     ("builds", "coral/Tide", PARTS, "self.epochs += 1", "self.missing += 1", "AttributeError"),
     (
@@ -92,6 +95,7 @@ SPOILED = [
     ("config", "coral/Scale", PARTS, ', "factor": self.factor}', "}", "leaves out 'factor'"),
     ("config", "coral/Blend", PARTS, "keras.saving.serialize_keras_object(self.inner)", "self.inner", "no plain JSON"),
     ("config", "coral/Drift", PARTS, '"drift": self.drift', '"drift": self.drift + 1', "another 'drift'"),
+    ("config", "coral/Swell", PARTS, '"height": self.height', '"height": 1.0', "and those when made again"),
     ("config", "coral/Tide", PARTS, 'self.epochs = state["epochs"]', "pass", "gives another state"),
     ("config", "coral/coral", PARTS, '"gain": self.gain', '"gain": 1.0', "its outputs, and those when made again"),
     (
@@ -103,6 +107,8 @@ SPOILED = [
         "saved and loaded, differ",
     ),
     ("saving", "coral/Drift", PARTS, "    def update_step", "{no_state}", "its weights, saved and loaded, differ"),
+    ("saving", "coral/Swell", PARTS, "    def compute_loss", "{no_batches}", "its weights, saved and loaded, differ"),
+    ("jit", "coral/Swell", PARTS, "return self.height *", "return float(self.batches) *", "does not compile"),
     ("tensor-names", "coral/coral", PARTS, DENSE, "{renamed}", "two constructions differ in the tensors 'by_number/"),
     (
         "tensor-names",
@@ -129,6 +135,7 @@ SPOILED = [
 FORGETFUL = "    def load_own_variables(self, store):\n        pass\n\n"
 TEXTS = {
     "{no_weights}": f"{FORGETFUL}    def call(self, x):\n        return ops.mat",
+    "{no_batches}": f"{FORGETFUL}    def compute_loss",
     "{no_state}": f"{FORGETFUL}    def update_step",
     "{renamed}": "        self.by_number = {str(id(self)): keras.layers.Dense(units)}\n"
     "        (self.dense,) = self.by_number.values()\n",

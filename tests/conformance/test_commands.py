@@ -50,9 +50,9 @@ def test_results_are_counted_and_failures_told(coral: Project, capsys: Captured)
     status, out, _ = zoo(capsys, "check", str(coral.folder), "--only", "docstring", "--only", "hooks")
     assert status == 1
     assert re.search(r"^hooks +1 +- +-$", out, re.MULTILINE)
-    assert re.search(r"^docstring +8 +1 +-$", out, re.MULTILINE)
+    assert re.search(r"^docstring +9 +1 +-$", out, re.MULTILINE)
     assert "FAILED docstring of coral/Scale: Scale has no docstring\n" in out
-    assert out.splitlines()[-1].startswith("10 checks: 9 passed, 1 failed, 0 skipped, in ")
+    assert out.splitlines()[-1].startswith("11 checks: 10 passed, 1 failed, 0 skipped, in ")
 
 
 def test_json_is_one_document_even_where_the_plugin_prints(coral: Project, capsys: Captured) -> None:

@@ -71,6 +71,7 @@ def test_a_project_is_as_if_installed_while_it_is_checked(coral: Project) -> Non
             ("layers", "coral/Noise"),
             ("layers", "coral/Blend"),
             ("optimizers", "coral/Drift"),
+            ("optimizers", "coral/Swell"),
             ("callbacks", "coral/Tide"),
             ("models", "coral/coral"),
             ("presets", "coral/coral:small"),

@@ -117,3 +117,36 @@ def test_callback_state_that_json_would_change_is_refused(trained: keras.Model, 
     with pytest.raises(RecipeError, match=r"Callback.get_state\(\) gives more than plain JSON"):
         save_checkpoint(tmp_path, Position(), trained, [Callback()])
     assert not list(tmp_path.iterdir())
+
+
+class Averaging(keras.callbacks.Callback):
+    """A callback whose state is partly an array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count, self.mean = 0, np.zeros(2, "float32")
+
+    def get_state(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.count = state["count"]
+
+    def get_arrays(self) -> dict[str, np.ndarray]:
+        return {"mean": self.mean}
+
+    def set_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        self.mean = arrays["mean"]
+
+
+def test_arrays_of_callbacks_come_back_each_to_its_own(trained: keras.Model, tmp_path: Path) -> None:
+    callbacks = [Averaging(), keras.callbacks.Callback(), Averaging()]
+    callbacks[0].mean, callbacks[2].mean, callbacks[2].count = np.float32([1, 2]), np.float32([3, 4]), 7
+    save_checkpoint(tmp_path, Position(1, 0), trained, callbacks)
+    checkpoint = latest_checkpoint(tmp_path)
+    assert checkpoint is not None
+    others = [Averaging(), keras.callbacks.Callback(), Averaging()]
+    restore(checkpoint, trained, others)
+    assert [others[0].count, others[2].count] == [0, 7]
+    np.testing.assert_array_equal(others[0].mean, [1, 2])
+    np.testing.assert_array_equal(others[2].mean, [3, 4])

@@ -83,10 +83,10 @@ class Called(Specimen):
         return keras.Model(list(arguments), instance(*arguments))
 
     def from_model(self, model: keras.Model) -> Any:
-        """The model itself, or the functional model's only layer with a call of its own."""
+        """The model itself, or where a layer was put into one, the only layer with a call of its own."""
         import keras
 
-        if self.item.kind == "models":
+        if isinstance(model, self.target):
             return model
         return next(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
 

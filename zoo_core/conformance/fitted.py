@@ -1,4 +1,4 @@
-"""Specimens that show in training: optimizers and callbacks, tried on a small model."""
+"""Specimens that show in training: optimizers, training steps and callbacks, tried on a small model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from zoo_core.conformance import compiled, inputs
 from zoo_core.conformance.arrays import as_arrays
 from zoo_core.conformance.results import CheckFailed, Undecided
 from zoo_core.conformance.specimens import Specimen
+from zoo_core.construction import parameters
 
 if TYPE_CHECKING:
     import keras
@@ -41,8 +42,7 @@ class FittedOptimizer(Specimen):
         for _ in range(STEPS):
             model.train_on_batch(x, y)
         after = as_arrays(model.trainable_variables)
-        if all((old == new).all() for old, new in zip(before, after, strict=True)) and not _is_mixed(model):
-            raise CheckFailed(f"{STEPS} steps of training leave the weights as they were")
+        _require_change(before, after, model, STEPS)
         return after
 
     def weights(self, instance: Any) -> list[keras.Variable]:
@@ -59,6 +59,60 @@ class FittedOptimizer(Specimen):
     def from_model(self, model: keras.Model) -> Any:
         """The optimizer that it was compiled with."""
         return model.optimizer
+
+
+class FittedStep(Specimen):
+    """A training step: a model, whose argument `model` is the one that it trains, which trains a dense layer."""
+
+    def make(self) -> Any:
+        """A new one, around a dense layer unless its example gives a model."""
+        example = self.example()
+        if example.base_class:
+            raise Undecided("it is a base class, as its example says")
+        if "model" not in parameters(self.target):
+            raise CheckFailed("a training step takes the model that it trains as an argument 'model'")
+        return self.target(**{"model": dense_model(), **example.arguments})
+
+    def run(self, instance: Any) -> Arrays:
+        """The trained weights, and the predictions; raises CheckFailed where training changes nothing."""
+        return self._fit(instance, jit=False)
+
+    def run_compiled(self, instance: Any) -> tuple[Arrays, Arrays]:
+        """The same after compiled training, by a new step of the same configuration."""
+        compiled.require_compiler()
+        return self._fit(self.make(), jit=True), []
+
+    def _fit(self, instance: Any, jit: bool) -> Arrays:
+        step = self._unused(instance)
+        inner = step.model
+        before = as_arrays(inner.trainable_variables)
+        eagerly = not (jit or _always_compiles())
+        step.compile(optimizer="sgd", loss="mse", jit_compile=not eagerly, run_eagerly=eagerly)
+        x = _fit_step(step)
+        after = as_arrays(inner.trainable_variables)
+        _require_change(before, after, inner, 4)
+        return [*after, *as_arrays(step(x))]
+
+    def _unused(self, instance: Any) -> Any:
+        """Training starts from the same weights each time, and with a new step: its state belongs to one training."""
+        if not instance.compiled:
+            return instance
+        return self.make() if instance is self.instance else type(instance).from_config(instance.get_config())
+
+    def weights(self, instance: Any) -> list[keras.Variable]:
+        """All weights: the model's, and what the step remembers."""
+        return list(instance.weights)
+
+    def in_model(self, instance: Any) -> keras.Model:
+        """A new step that has trained."""
+        step = self.make()
+        step.compile(optimizer="sgd", loss="mse", jit_compile=False)
+        _fit_step(step)
+        return step
+
+    def from_model(self, model: keras.Model) -> Any:
+        """The step, which is a model itself."""
+        return model
 
 
 class FittedCallback(Specimen):
@@ -95,6 +149,20 @@ def dense_model() -> keras.Model:
 
     generous = keras.initializers.RandomNormal(stddev=0.5, seed=0)
     return keras.Sequential([keras.Input((8,)), keras.layers.Dense(1, kernel_initializer=generous)])
+
+
+def _fit_step(step: keras.Model) -> Any:
+    """Two epochs, each of one batch and a smaller one; gives what it was fitted to."""
+    import numpy as np
+
+    x, y = (np.concatenate([inputs.draw(shape)] * 2)[:3] for shape in ((8,), (1,)))
+    step.fit(x, y, batch_size=2, epochs=2, shuffle=False, verbose=0)
+    return x
+
+
+def _require_change(before: Arrays, after: Arrays, model: keras.Model, steps: int) -> None:
+    if all((old == new).all() for old, new in zip(before, after, strict=True)) and not _is_mixed(model):
+        raise CheckFailed(f"{steps} steps of training leave the weights as they were")
 
 
 def _compiled_dense_model() -> keras.Model:

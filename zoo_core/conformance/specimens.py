@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_core import backend, host
 from zoo_core.conformance.example import Example
-from zoo_core.conformance.kinds import class_of
+from zoo_core.conformance.kinds import class_of, is_step
 from zoo_core.conformance.results import CheckFailed, Undecided
 from zoo_core.conformance.subjects import Item
 
@@ -102,8 +102,11 @@ class Specimen:
 def specimen(item: Item) -> Specimen:
     """The specimen of an item, of which nothing is made yet."""
     from zoo_core.conformance.called import Called, CalledLoss
-    from zoo_core.conformance.fitted import FittedCallback, FittedOptimizer
+    from zoo_core.conformance.fitted import FittedCallback, FittedOptimizer, FittedStep
 
+    backend.ensure()
+    if is_step(item):
+        return FittedStep(item)
     kinds = {"losses": CalledLoss, "optimizers": FittedOptimizer, "callbacks": FittedCallback}
     return kinds.get(item.kind, Called)(item)
 

@@ -91,6 +91,33 @@ class Drift(keras.optimizers.Optimizer):
         return {**super().get_config(), "drift": self.drift}
 
 
+@keras.saving.register_keras_serializable(package="coral")
+class Swell(keras.Model):
+    """A training step: it trains a model by a loss that is higher, and counts the batches."""
+
+    def __init__(self, model, height=3.0, **kwargs):
+        super().__init__(dtype=model.dtype_policy, **kwargs)
+        self.model = model
+        self.height = height
+        self.batches = self.add_weight(shape=(), initializer="zeros", trainable=False, name="batches")
+        self.built = True
+
+    def call(self, x, training=None):
+        if training:
+            self.batches.assign(self.batches + 1)
+        return self.model(x)
+
+    def compute_loss(self, *args, **kwargs):
+        return self.height * super().compute_loss(*args, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "height": self.height, "model": keras.saving.serialize_keras_object(self.model)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "model": keras.saving.deserialize_keras_object(config["model"])})
+
+
 class Tide(keras.callbacks.Callback):
     """Counts the epochs."""
 

@@ -20,8 +20,9 @@ def register_layers(register):
 
 @hookimpl
 def register_optimizers(register):
-    """An optimizer with state of its own."""
+    """An optimizer with state of its own, and a training step."""
     register("Drift", "zoo_coral.parts:Drift")
+    register("Swell", "zoo_coral.parts:Swell", example={"height": 2.0})
 
 
 @hookimpl
