@@ -1,0 +1,1 @@
+"""Small examples of everything that the plugin provides, for `zoo check`."""

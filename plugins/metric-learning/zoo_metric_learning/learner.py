@@ -1,0 +1,90 @@
+"""A model trained with a layer that needs the labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from zoo_metric_learning.labels import flat_labels
+from zoo_metric_learning.layers.labelled import LabelledLayer
+
+
+@keras.saving.register_keras_serializable(package="metric-learning")
+class MetricLearner(keras.Model):
+    """A model, and a layer that turns its outputs and the labels into a loss: `CrossBatchMemory`, `CenterLoss`, ...
+
+        learner = zoo_metric_learning.MetricLearner(encoder, zoo_metric_learning.CrossBatchMemory(loss, size=4096))
+        learner.compile("adam", metrics=[zoo_metric_learning.RecallAtK(1)])
+        learner.fit(x, labels)
+        encoder.predict(x)
+
+    Its outputs are those of the model, which holds the trained weights and can be saved on its own. The labels are the
+    targets that `fit` and `evaluate` are given, so that nothing has to be an input twice. A loss given to `compile` is
+    added, of the labels and the layer's outputs: `ArcFace`, whose outputs are logits, needs
+    SparseCategoricalCrossentropy(from_logits=True). Sample weights weigh that loss alone. Metrics see what the layer
+    gives without labels: the embeddings, of `ArcFace` the logits.
+
+    Args:
+        model: any model whose outputs the layer takes.
+        objective: a layer of this plugin that is called with `[outputs, labels]`.
+
+    Raises:
+        ValueError: where the objective is no such layer, or there are no labels.
+    """
+
+    def __init__(self, model: keras.Model, objective: LabelledLayer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(objective, LabelledLayer):
+            raise ValueError(f"objective must be a layer that takes labels, such as CenterLoss(10), got {objective!r}")
+        self.model = model
+        self.objective = objective
+
+    def build(self, input_shape: Any) -> None:
+        """Build the model and the objective."""
+        if not self.model.built:
+            self.model.build(input_shape)
+        if not self.objective.built:
+            self.objective.build(self.model.compute_output_shape(input_shape))
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """What the model makes of the inputs."""
+        return self.model(inputs, training=training, mask=mask)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The objective's loss, the compiled one of its outputs, and those that layers of the model add."""
+        if y is None:
+            raise ValueError("MetricLearner needs the labels: fit(x, labels)")
+        outputs, loss = self.objective.with_labels(y_pred, flat_labels(y), training)
+        terms = [] if loss is None else [loss]
+        if self.loss is not None or self.losses:
+            others = super().compute_loss(x, y, outputs, sample_weight, training)
+            terms.append(ops.cast(others, terms[0].dtype) if terms else others)
+        if not terms:
+            raise ValueError(f"{type(self.objective).__name__} adds no loss of its own: give one to compile(loss=...)")
+        return sum(terms[1:], start=terms[0])
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """The compiled metrics, of the labels and what the layer makes of the outputs without them."""
+        return super().compute_metrics(x, y, self.objective.without_labels(y_pred), sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {
+            **super().get_config(),
+            "model": keras.saving.serialize_keras_object(self.model),
+            "objective": keras.saving.serialize_keras_object(self.objective),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MetricLearner:
+        """The learner of a configuration."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+            for name in ("model", "objective")
+        }
+        return cls(**{**config, **parts})

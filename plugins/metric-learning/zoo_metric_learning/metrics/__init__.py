@@ -1,0 +1,1 @@
+"""How well embeddings find what belongs together."""

@@ -1,0 +1,1 @@
+"""Miners: which pairs of a batch a loss looks at."""
