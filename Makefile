@@ -20,7 +20,13 @@ export PIP_CONSTRAINT := file://$(subst $(empty) $(empty),%20,$(CURDIR))/constra
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip install --quiet
 
-.PHONY: help install run test lint check-generated check-new bench build clean venv
+# Tests compile far more than they compute: a third of the time goes into optimising what runs once.
+QUICK_XLA := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+
+# PyTorch runs what it was asked for, and the core that this stands on; the flows were tried on it by hand.
+TORCH := addons metric-learning word2vec
+
+.PHONY: help install run test lint check-generated check-new test-torch interop bench build clean venv
 
 help:
 	@echo 'make install  the zoo and its plugins from this checkout, with TensorFlow, into .venv'
@@ -28,6 +34,8 @@ help:
 	@echo 'make test     everything that CI checks: format, lint, types, generated files, tests'
 	@echo 'make lint     format, lint and types only'
 	@echo 'make check-new  a new plugin by `zoo new`, and all that docs/plugins.md does with it'
+	@echo 'make test-torch  the tests of the plugins that support PyTorch, on it'
+	@echo 'make interop  the results beside those of gensim, optax and pytorch-metric-learning'
 	@echo 'make bench    the benchmarks'
 	@echo 'make build    the wheels, into dist/'
 	@echo 'make clean    removes .venv and what was built'
@@ -40,10 +48,21 @@ run: $(VENV)/.core
 install: $(VENV)/.plugins
 
 test: lint check-generated check-new
-	$(BIN)/python -m pytest -n 2 $(PLUGINS:plugins/%=--zoo-plugin=%)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m 'backend or zoo_check' $(PLUGINS:plugins/%=--zoo-plugin=%)
+	$(BIN)/python -m pytest -n 2 -m 'not interop' $(PLUGINS:plugins/%=--zoo-plugin=%)
+	XLA_FLAGS='$(QUICK_XLA)' KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m 'backend or zoo_check' $(PLUGINS:plugins/%=--zoo-plugin=%)
+	$(MAKE) --no-print-directory test-torch
 	ZOO_TEST_FLOATX=float64 $(BIN)/python -m pytest -m float64
 	ZOO_TEST_FLOATX=float64 KERAS_BACKEND=jax JAX_ENABLE_X64=1 $(BIN)/python -m pytest -m float64
+	$(MAKE) --no-print-directory interop
+
+test-torch: $(VENV)/.dev
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m 'backend or zoo_check' $(TORCH:%=--zoo-plugin=%) \
+		$(TORCH:%=plugins/%) tests/test_gradients.py tests/test_rows.py tests/test_torch.py
+
+# Its own requirements, since nothing else needs the peers.
+interop: $(VENV)/.dev
+	$(PIP) -e '.[$(BACKEND),jax,torch,dev,interop]'
+	$(BIN)/python -m pytest -m interop tests/interop
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -82,7 +101,7 @@ $(VENV)/.plugins: $(SETTINGS) | venv
 
 $(VENV)/.dev: $(SETTINGS) | venv
 	@echo 'Installing what the checks need into $(VENV): this takes a few minutes...'
-	$(PIP) -e '.[$(BACKEND),jax,dev]' $(PLUGINS:%=-e ./%)
+	$(PIP) -e '.[$(BACKEND),jax,torch,dev]' $(PLUGINS:%=-e ./%)
 	@touch $@ $(VENV)/.plugins $(VENV)/.core
 
 # Made anew where pip does not run in it: that is what a first try leaves that was interrupted.

@@ -16,7 +16,7 @@ from typing import Any
 from zoo_core import host, registry_file
 from zoo_core.presets import PresetFolder
 from zoo_core.recipes import STANDARD_ERROR, Recipe, make_recipe
-from zoo_core.records import Model, Plugin, Preset
+from zoo_core.records import KINDS, Model, Plugin, Preset
 from zoo_core.text import human_size
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,9 +48,17 @@ CHINESE: Words = {
 PAGES: Mapping[str, tuple[Words, str]] = {
     "README.md": (ENGLISH, ""),
     "README.zh-CN.md": (CHINESE, ""),
+    "docs/components.md": (ENGLISH, ""),
     "docs/glow.md": (ENGLISH, "glow"),
+    "docs/metric-learning.md": (ENGLISH, "metric-learning"),
+    "docs/word2vec.md": (ENGLISH, "word2vec"),
     "plugins/glow/README.md": (ENGLISH, "glow"),
+    "plugins/metric-learning/README.md": (ENGLISH, "metric-learning"),
+    "plugins/word2vec/README.md": (ENGLISH, "word2vec"),
 }
+
+# The plugins whose parts docs/components.md is about.
+_PARTS = ("addons", "metric-learning")
 
 _BLOCK = re.compile(r"(<!-- (?P<name>[a-z]+):begin -->\n).*?(<!-- (?P=name):end -->)", re.DOTALL)
 # What metrics and baselines are called among people; others keep their names.
@@ -96,14 +104,33 @@ def refreshed(text: str, rows: Sequence[Row], words: Words) -> str:
     """A page's text with every generated block made anew."""
 
     def block(match: re.Match[str]) -> str:
+        if match["name"] not in _MAKERS:
+            return match[0]  # what a benchmark has written there
         lines = "\n".join(_MAKERS[match["name"]](rows, words))
         return f"{match[1]}{lines}\n{match[3]}"
 
     return _BLOCK.sub(block, text)
 
 
+def _components(rows: Sequence[Row], words: Words) -> Iterator[str]:
+    """Every registered component of the plugins that bring parts for any model."""
+    plugins = [plugin for plugin in _plugins() if plugin.name in _PARTS and plugin.manifest]
+    cells = (
+        (component.kind, f"`{plugin.name}/{component.name}`", component.summary)
+        for kind in KINDS
+        for plugin in plugins
+        for component in (plugin.manifest.components if plugin.manifest else ())
+        if component.kind == kind
+    )
+    yield from _table(("kind", "name", "what it is"), cells, words)
+
+
+def _plugins() -> Sequence[Plugin]:
+    return registry_file.read(ROOT / registry_file.FILE_NAME)
+
+
 def _rows() -> Iterator[Row]:
-    for plugin in registry_file.read(ROOT / registry_file.FILE_NAME):
+    for plugin in _plugins():
         manifest = plugin.manifest
         for model in manifest.models if manifest else ():
             presets = [preset for preset in manifest.presets if preset.model == model.name] if manifest else []
@@ -151,8 +178,12 @@ def _measured(run: Mapping[str, Any], words: Words) -> str:
 def _baseline(run: Mapping[str, Any], words: Words) -> str:
     evaluation = run.get("evaluation") or {}
     metric = next(iter(evaluation.get("metrics") or {}), "")
-    baselines = (evaluation.get("baselines") or {}).items()
-    return ", ".join(f"{value:.3f} ({_label(name.removesuffix(f'_{metric}'), words)})" for name, value in baselines)
+    baselines = evaluation.get("baselines") or {}
+    return ", ".join(
+        f"{value:.3f} ({_label(name.removesuffix(f'_{metric}'), words)})"
+        for name, value in baselines.items()
+        if name.endswith(f"_{metric}")
+    )
 
 
 def _label(name: str, words: Words) -> str:
@@ -268,7 +299,13 @@ def _line(cells: Cells) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_MAKERS = {"models": _models, "results": _results, "recipes": _recipes, "settings": _settings}
+_MAKERS = {
+    "components": _components,
+    "models": _models,
+    "results": _results,
+    "recipes": _recipes,
+    "settings": _settings,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
