@@ -13,6 +13,7 @@ training examples along the way, and the accuracy on the test split at the end. 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import lzma
 import os
@@ -154,23 +155,24 @@ class Trainer:
         self._restart(rng)
         self.model.optimizer.learning_rate = rate
         x, y = self.problem.train
-        curve, marks = [(0, self._loss())], np.linspace(0, budget, POINTS + 1)[1:].tolist()
-        for step, rows in enumerate(_batches(rng, len(x)), 1):
-            self.model.train_on_batch(x[rows], y[rows])
-            used = self._used(step)
-            if used >= marks[0]:
-                curve.append((used, self._loss()))
-                marks = [mark for mark in marks if mark > used]
-            if not marks:
-                break
+        batches = _batches(rng, len(x))
+        curve = [(0, self._loss())]
+        while curve[-1][0] < budget:
+            steps = max(1, budget // POINTS // self.method.gradients)
+            rows = np.concatenate(list(itertools.islice(batches, steps)))
+            self.model.fit(x[rows], y[rows], batch_size=BATCH, shuffle=False, verbose=0)
+            curve.append((curve[-1][0] + self._used(steps), self._loss()))
         validation, _ = self._measure(*self.problem.validation)
         return Run(curve, validation, self._measure(*self.problem.test)[1])
 
-    def _used(self, step: int) -> int:
-        if hasattr(self.model, "tries"):
-            # The adaptive method: a gradient, and three for each attempt.
-            return step + 3 * int(self.model.tries.numpy())
-        return step * self.method.gradients
+    def _used(self, steps: int) -> int:
+        """Gradients, in so many steps that were the last."""
+        if not hasattr(self.model, "tries"):
+            return steps * self.method.gradients
+        # The adaptive method: a gradient, and three for each attempt.
+        tries = int(self.model.tries.numpy())
+        self.model.tries.assign(0)
+        return steps + 3 * tries
 
     def _loss(self) -> float:
         x, y = self.problem.train

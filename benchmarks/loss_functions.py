@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo_core import backend, load_data
+from zoo_core import backend
+from zoo_core.data import load_data
 
 Array = np.ndarray[Any, Any]
 

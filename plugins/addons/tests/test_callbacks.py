@@ -309,9 +309,8 @@ def test_statistics_of_batch_norm_are_those_of_the_data() -> None:
     seeds = np.array(keras.ops.convert_to_numpy(model.layers[1].seed_generator.state))
     assert estimate_batch_statistics(model, x, batch_size=3) == 7
     layer, parts = model.layers[0], (x[:3], x[3:6], x[6:])
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(layer.moving_mean), x.mean(axis=0, dtype="float64"), rtol=RTOL
-    )
+    # On JAX the inputs of an eager call stay float32, in double precision too.
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_mean), x.mean(axis=0), rtol=1e-5)
     variance = sum(len(part) * part.var(axis=0) for part in parts) / 7
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), variance, rtol=1e-4)
     assert layer.momentum == 0.9

@@ -142,6 +142,15 @@ def test_the_average_follows_what_is_left_of_the_weights():
     np.testing.assert_allclose(ops.convert_to_numpy(variable), average, **closeness())
 
 
+def test_training_goes_on_after_the_average_has_become_the_weights():
+    """On JAX two variables that share their memory cannot be trained, and Keras' own optimizers fail there."""
+    x = np.ones((4, 3), keras.config.floatx())
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(Lookahead(keras.optimizers.SGD(0.01, use_ema=True), 2), "mse")
+    first, second = (model.fit(x, x[:, :1], verbose=0).history["loss"][0] for _ in range(2))
+    assert second < first
+
+
 def test_the_average_overwrites_the_weights_when_asked():
     given = gradients(4)
     arguments = {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}

@@ -82,9 +82,10 @@ def test_on_a_quadratic_a_step_is_the_exponential_series(make, terms):
 
 def adaptive(weights, rate, steps, *, rtol, atol, factor=1.0, attempts=8, low=1e-3, high=10.0):
     """Bogacki and Shampine's pair with the usual control, as in their paper, on w' = -w^3."""
-    w = weights.copy()
+    w, tries = weights.copy(), 0
     for _ in range(steps):
         for attempt in range(attempts):
+            tries += 1
             h = factor * rate
             k1 = -(w**3)
             k2 = -((w + h / 2 * k1) ** 3)
@@ -97,7 +98,7 @@ def adaptive(weights, rate, steps, *, rtol, atol, factor=1.0, attempts=8, low=1e
             if error <= 1 or taken <= low or attempt == attempts - 1:
                 w = third
                 break
-    return w, factor
+    return w, factor, tries
 
 
 @pytest.mark.parametrize(("rate", "rtol"), [(0.01, 1e-3), (20.0, 1e-3), (0.1, 1e-1)], ids=["short", "long", "loose"])
@@ -107,7 +108,8 @@ def test_the_adaptive_step_finds_its_length(rate, rtol):
     flow(step, 0, rate)
     for _ in range(4):
         step.train_on_batch(X, X)
-    expected, factor = adaptive(START, rate, 4, rtol=rtol, atol=1e-3)
+    expected, factor, tries = adaptive(START, rate, 4, rtol=rtol, atol=1e-3)
+    assert int(ops.convert_to_numpy(step.tries)) == tries
     np.testing.assert_allclose(ops.convert_to_numpy(step.model.w), expected, rtol=2e-3 if FLOATX == "float32" else 1e-9)
     np.testing.assert_allclose(
         float(ops.convert_to_numpy(step.factor)), factor, rtol=2e-2 if FLOATX == "float32" else 1e-8

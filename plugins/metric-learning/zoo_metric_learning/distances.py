@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,18 +20,10 @@ def at_least_float32(embeddings: Any) -> Any:
     return ops.cast(embeddings, "float32")
 
 
-def unit_length(embeddings: Any, axis: int = -1) -> Any:
-    """Embeddings divided by their length; one of length 0 stays as it is, with a gradient of 0."""
-    squares = ops.sum(ops.square(embeddings), axis=axis, keepdims=True)
-    is_positive = squares > _LEAST_SQUARE
-    lengths = ops.sqrt(ops.where(is_positive, squares, ops.ones_like(squares)))
-    return ops.where(is_positive, embeddings / lengths, ops.zeros_like(embeddings))
-
-
 def similarities(anchors: Any, references: Any, *, normalize: bool = True) -> Any:
     """Cosines, or dot products with `normalize=False`: (anchors, references)."""
     if normalize:
-        anchors, references = unit_length(anchors), unit_length(references)
+        (anchors, _ones), (references, _other_ones) = _both(unit_length, anchors, references)
     return ops.matmul(anchors, ops.transpose(references))
 
 
@@ -41,9 +34,10 @@ def distances(anchors: Any, references: Any, kind: str = EUCLIDEAN, *, normalize
     """
     if kind == COSINE:
         return 1 - similarities(anchors, references)
-    if normalize:
-        anchors, references = unit_length(anchors), unit_length(references)
-    squared = _squared(anchors, references)
+    measure = unit_length if normalize else _with_squares
+    (anchors, anchor_squares), (references, reference_squares) = _both(measure, anchors, references)
+    products = ops.matmul(anchors, ops.transpose(references))
+    squared = ops.maximum(anchor_squares + ops.transpose(reference_squares) - 2 * products, 0)
     if kind == SQUARED_EUCLIDEAN:
         return squared
     if kind == EUCLIDEAN:
@@ -51,17 +45,30 @@ def distances(anchors: Any, references: Any, kind: str = EUCLIDEAN, *, normalize
     raise ValueError(f"unknown distance {kind!r}: one of {DISTANCES}")
 
 
+def unit_length(embeddings: Any) -> tuple[Any, Any]:
+    """Embeddings (batch, dimensions) divided by their lengths, and the squared lengths that they have then, (batch, 1).
+
+    Those are 1, or 0 where an embedding is 0: it stays as it is, with a gradient of 0.
+    """
+    squares = ops.sum(ops.square(embeddings), axis=1, keepdims=True)
+    is_positive = squares > _LEAST_SQUARE
+    scales = ops.where(is_positive, ops.rsqrt(ops.where(is_positive, squares, 1)), 0)
+    return embeddings * scales, ops.cast(is_positive, embeddings.dtype)
+
+
+def _with_squares(embeddings: Any) -> tuple[Any, Any]:
+    return embeddings, ops.sum(ops.square(embeddings), axis=1, keepdims=True)
+
+
+def _both(function: Callable[[Any], Any], anchors: Any, references: Any) -> tuple[Any, Any]:
+    result = function(anchors)
+    return result, result if references is anchors else function(references)
+
+
 def safe_sqrt(squared: Any) -> Any:
     """The square root, whose gradient at 0 is 0; 0 of what is negative."""
     is_positive = squared > 0
     return ops.where(is_positive, ops.sqrt(ops.where(is_positive, squared, ops.ones_like(squared))), 0)
-
-
-def _squared(anchors: Any, references: Any) -> Any:
-    anchor_squares = ops.sum(ops.square(anchors), axis=1)
-    reference_squares = ops.sum(ops.square(references), axis=1)
-    products = ops.matmul(anchors, ops.transpose(references))
-    return ops.maximum(anchor_squares[:, None] + reference_squares[None, :] - 2 * products, 0)
 
 
 _LEAST_SQUARE = 1e-24

@@ -30,20 +30,6 @@ def require_as_many(labels: Any, embeddings: Any) -> None:
         raise ValueError(f"there must be one label for each embedding, got {found} labels and {wanted} embeddings")
 
 
-def renumbered(labels: Any) -> Any:
-    """The same classes as numbers from 0 on, in the labels' order: small enough for any floating-point type.
-
-    Keras turns the targets of a loss into floats, where labels above 2**24 would become one.
-    """
-    if labels.shape[0] == 0:
-        return ops.cast(labels, "int32")
-    order = ops.argsort(labels)
-    ranked = ops.take(labels, order)
-    steps = ops.cast(ranked[1:] != ranked[:-1], "int32")
-    numbers = ops.concatenate([ops.zeros_like(order[:1]), ops.cast(ops.cumsum(steps), order.dtype)])
-    return ops.take(numbers, ops.argsort(order))
-
-
 def require_range(labels: Any, classes: int) -> None:
     """Raise ValueError where a label is not one of `0 .. classes - 1`; nothing where labels have no values yet."""
     if not _is_visible(labels) or labels.shape[0] == 0:

@@ -23,8 +23,8 @@ class MetricLearner(keras.Model):
     Its outputs are those of the model, which holds the trained weights and can be saved on its own. The labels are the
     targets that `fit` and `evaluate` are given, so that nothing has to be an input twice. A loss given to `compile` is
     added, of the labels and the layer's outputs: `ArcFace`, whose outputs are logits, needs
-    SparseCategoricalCrossentropy(from_logits=True). Sample weights weigh that loss alone. Metrics see what the layer
-    gives without labels: the embeddings, of `ArcFace` the logits.
+    SparseCategoricalCrossentropy(from_logits=True). Sample weights weigh that loss alone. Metrics see the model's
+    outputs; for the accuracy of a margin softmax use `CosineClassifier` and `ArcFaceLoss` in an ordinary model.
 
     Args:
         model: any model whose outputs the layer takes.
@@ -67,10 +67,6 @@ class MetricLearner(keras.Model):
         if not terms:
             raise ValueError(f"{type(self.objective).__name__} adds no loss of its own: give one to compile(loss=...)")
         return sum(terms[1:], start=terms[0])
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """The compiled metrics, of the labels and what the layer makes of the outputs without them."""
-        return super().compute_metrics(x, y, self.objective.without_labels(y_pred), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from keras import ops
 
-from zoo_metric_learning.compiling import compiled
+from zoo_metric_learning.compiling import compiled, repeat
 from zoo_metric_learning.pairs import Pairs
 
 ALL, SEMI_HARD_ALL, HARD_ALL = BANDS = ("all", "semi-hard all", "hard all")
@@ -80,21 +80,20 @@ def _compare(
     first = _count(reference_labels[:, None] < labels[None, :])
     size = _count(reference_labels[:, None] == labels[None, :])
 
-    def step(start: Any, taken: Any, given: Any, sums: Any, counts: Any) -> tuple[Any, ...]:
-        ranks = start + ops.arange(at_once, dtype="int32")[:, None]
+    def step(number: Any, taken: Any, given: Any, sums: Any, counts: Any) -> tuple[Any, ...]:
+        ranks = number * at_once + ops.arange(at_once, dtype="int32")[:, None]
         rows = ops.take(order, ops.minimum(first[None, :] + ranks, ops.shape(order)[0] - 1))
         exists = ops.logical_and(ranks < size[None, :], ops.take_along_axis(positives, rows, axis=0) > 0)
         near = ops.where(exists, ops.take_along_axis(distances, rows, axis=0), -math.inf)
         slopes, values, numbers = _terms(term, far, [near[place : place + 1] for place in range(at_once)])
         given = _written(given, rows, exists, ops.stack([ops.sum(slope, axis=0) for slope in slopes]))
         taken = ops.reshape(sum(slopes, start=taken), ops.shape(far))
-        return start + at_once, taken, given, sums + ops.sum(values, axis=0), counts + ops.sum(numbers, axis=0)
+        return taken, given, sums + ops.sum(values, axis=0), counts + ops.sum(numbers, axis=0)
 
     zeros = ops.zeros_like(distances[0])
     given = ops.zeros_like(ops.concatenate([ops.reshape(distances, (-1,)), ops.zeros((1,), distances.dtype)]))
-    state = (ops.zeros((), "int32"), ops.zeros_like(distances), given, zeros, zeros)
-    most = ops.max(size)
-    _start, taken, given, sums, counts = ops.while_loop(lambda start, *_: start < most, step, state)
+    steps = (ops.max(size) + at_once - 1) // at_once
+    taken, given, sums, counts = repeat(steps, step, (ops.zeros_like(distances), given, zeros, zeros))
     slopes = ops.reshape(given[:-1], ops.shape(distances)) - taken
     if term.measure != "softplus":
         counts = ops.sum(taken, axis=0)

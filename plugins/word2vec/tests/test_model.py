@@ -159,8 +159,10 @@ def test_a_file_of_keras_holds_all_of_it(tmp_path, rng):
     model = Word2Vec(WORDS, 4, shared=True, negatives=2.5)
     model.compile(keras.optimizers.SGD(0.1))
     model.train_on_batch(*batches(rng)[0])
+    model.vocabulary = vocabulary()
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.vocabulary == vocabulary()
     assert loaded.get_config() == model.get_config()
     for one, other in zip(arrays(model), arrays(loaded), strict=True):
         np.testing.assert_array_equal(one, other)

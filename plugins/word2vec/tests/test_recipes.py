@@ -95,6 +95,7 @@ def recipe(**settings: object) -> Word2VecRecipe:
     [
         ({"algorithm": "skipgram"}, "setting algorithm: expected one of skip-gram, cbow"),
         ({"objective": "softmax"}, "setting objective: expected one of"),
+        ({"validation": 3}, "setting validation: a text is trained on whole"),
         ({"dimension": 0}, "setting dimension: expected at least 1"),
         ({"window": 0}, "setting window: expected at least 1"),
         ({"subsample": -1.0}, "setting subsample: expected at least 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
@@ -174,6 +175,17 @@ class Word2Vec(keras.Model):
             self.vocabulary = Vocabulary.parse(contents[VOCABULARY_FILE])
 
     # What Keras calls.
+
+    def save_assets(self, folder: str) -> None:
+        """Put the vocabulary into a `.keras` file."""
+        for name, text in self.assets().items():
+            Path(folder, name).write_text(text, encoding="utf-8")
+
+    def load_assets(self, folder: str) -> None:
+        """Get it out again."""
+        path = Path(folder, VOCABULARY_FILE)
+        if path.is_file():
+            self.set_assets({VOCABULARY_FILE: path.read_text(encoding="utf-8")})
 
     def block(self) -> Block:
         """What is minimised over a block of text; with gradients by hand, unless `automatic` is set."""

@@ -66,6 +66,8 @@ class Word2VecRecipe(Recipe):
         for name, known in (("algorithm", ALGORITHMS), ("objective", OBJECTIVES)):
             if getattr(self, name) not in known:
                 raise RecipeError(f"setting {name}: expected one of {', '.join(known)}")
+        if self.validation:
+            raise RecipeError("setting validation: a text is trained on whole", "leave it out")
         least = {"dimension": 1, "window": 1, "min_count": 1, "drawn": 1, "update": 1}
         for name, value in least.items():
             if getattr(self, name) < value:

@@ -40,7 +40,7 @@ class BestByMetric(keras.callbacks.Callback):
         name: what a single number is called in the logs; by default the function's name.
         monitor: which of a dictionary's numbers decides; by default the only one, or the one called `name`.
         filepath: where to write the best model, whole or not at all: a file `*.weights.h5` or `*.keras`, or a folder,
-            which becomes a preset of the zoo (`zoo_core.save`).
+            which becomes a preset of the zoo (`zoo_core.save`) if the model is one of its plugins'.
         restore_best_weights: whether the model has the best weights when training is over.
         every: epochs between two evaluations; the last epoch is evaluated in any case.
 

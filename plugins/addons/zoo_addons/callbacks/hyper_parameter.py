@@ -21,7 +21,7 @@ class HyperParameterSchedule(BatchCallback):
 
     variable := schedule(position), where the position is the number of the epoch or of the batch over all epochs, both
     from 0. What the compiled step computes with does change, on TensorFlow, JAX and PyTorch. On JAX Keras moves all
-    weights out of the step and in again for that: with `unit="batch"` this costs about 10 microseconds a variable.
+    weights out of the step and in again for that: with `unit="batch"` this costs 10 to 15 microseconds a variable.
 
     The values are written into the epoch's logs, and so into the history, under the name of the target
     (`learning_rate` for the learning rate's).

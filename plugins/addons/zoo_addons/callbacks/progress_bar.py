@@ -26,7 +26,8 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
     The counts are those of what was really done. Batches whose number is not known are counted without a total in the
     first epoch, which then is the total of the next; the same for validation, which has a bar of its own while it runs.
     A run that starts at `initial_epoch` starts its count there, one that ends early keeps its count, and every `fit`
-    starts anew. `evaluate` and `predict` show one bar.
+    starts anew. `evaluate` and `predict` show one bar. Where `fit` raises, Keras ends no callback: the bars stay until
+    the next `fit`, the end of the process, or `close()`.
 
     Args:
         mode: "auto" (bars on a terminal, silence elsewhere), "bar", "lines" or "none".
@@ -99,7 +100,7 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
     def on_train_end(self, logs: Any = None) -> None:
         """Remove the bars."""
         self._in_fit = False
-        self._close()
+        self.close()
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Begin validation, or an evaluation."""
@@ -121,7 +122,7 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
                 self._validation_steps = self._counted("test")
             self._bars.remove("test")
         if not self._in_fit:
-            self._close()
+            self.close()
 
     def on_predict_begin(self, logs: Any = None) -> None:
         """Begin a prediction."""
@@ -136,7 +137,7 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 
     def on_predict_end(self, logs: Any = None) -> None:
         """Remove its bar."""
-        self._close()
+        self.close()
 
     def get_state(self) -> dict[str, Any]:
         """Nothing: what it shows comes from Keras."""
@@ -150,14 +151,15 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
         return self._console or Console(file=sys.stderr)
 
     def _open(self) -> None:
-        self._close()
+        self.close()
         console = self._target()
         if self.mode == "bar" or (self.mode == "auto" and console.is_terminal):
             self._bars = _Bars(console)
             # A training that breaks off has no end; a bar that stays would leave the terminal without its cursor.
             self._end = weakref.finalize(self, self._bars.close)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Remove the bars."""
         if self._end:
             self._end()
         self._bars = self._end = None
@@ -180,7 +182,7 @@ class _Bars:
             TimeRemainingColumn(),
             TextColumn("{task.fields[logs]}"),
         )
-        self._progress = Progress(*columns, console=console, transient=True)
+        self._progress = Progress(*columns, console=console, transient=True, auto_refresh=False)
         self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
         self._totals: dict[str, int | None] = {}
@@ -207,6 +209,7 @@ class _Bars:
             self._shown[key] = now
             count, text = self._count(key), format_logs(logs or {})
             self._progress.update(self._tasks[key], total=total, completed=self._done[key], count=count, logs=text)
+            self._progress.refresh()
 
     def done(self, key: str) -> int:
         """How far it is."""

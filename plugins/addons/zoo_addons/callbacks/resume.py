@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from zoo_addons.callbacks.callback_state import CallbackState
-from zoo_addons.callbacks.plain_numbers import as_plain, from_plain
 from zoo_addons.callbacks.random_state import random_arrays, set_random_arrays
 from zoo_addons.callbacks.skipping import reading_step
+from zoo_addons.callbacks.training_state import TrainingState, numbers
 
 _FILE = re.compile(r"\d{6}-\d{8}\.safetensors")
 
@@ -87,7 +86,7 @@ class Resume(keras.callbacks.Callback):
             if not isinstance(callback, keras.callbacks.Callback) or isinstance(callback, Resume):
                 raise ValueError(f"Resume(callbacks=...): {callback!r} is no callback that it could keep")
         self._states = [CallbackState(callback) for callback in self.callbacks]
-        self._own = _Own(self.callbacks)
+        self._own = TrainingState(self.callbacks)
         self._checkpoint: Any = None
         self._train_function: Any = None
         self._epoch = 0
@@ -154,7 +153,7 @@ class Resume(keras.callbacks.Callback):
         done, steps = batch + 1, (self.params or {}).get("steps")
         if self.save_freq != "epoch" and self._since >= self.save_freq and not (steps and done >= steps):
             self._since = 0
-            self._own.logs = _numbers(logs)
+            self._own.logs = numbers(logs)
             self._save(self._epoch, done)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -163,7 +162,7 @@ class Resume(keras.callbacks.Callback):
             self._model.train_function = self._train_function
             raise self._unfit(f"epoch {epoch + 1} had {self._checkpoint.position.step} batches and now has fewer")
         self._call("on_epoch_end", epoch, logs)
-        self._own.add_epoch(epoch, _numbers(logs))
+        self._own.add_epoch(epoch, numbers(logs))
         self._own.stopped = bool(self._model.stop_training)
         self._own.epoch_random = random_arrays()
         self._save(epoch + 1, 0)
@@ -269,73 +268,3 @@ class Resume(keras.callbacks.Callback):
             f"Resume cannot go on from {self.folder}: {reason}",
             "go on with the script that began it, or give Resume another folder",
         )
-
-
-class _Own:
-    """What Resume itself keeps: history, random generators, whether training was stopped, the last batch's logs."""
-
-    def __init__(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        self.names = [type(callback).__name__ for callback in callbacks]
-        self.forget()
-
-    def forget(self) -> None:
-        """Before a training."""
-        self.stopped = False
-        self.logs: dict[str, float] = {}
-        self.epochs: list[tuple[int, dict[str, float]]] = []
-        self.random: dict[str, np.ndarray] = {}
-        self.epoch_random: dict[str, np.ndarray] = {}
-
-    def add_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        """Add an epoch to the history."""
-        self.epochs.append((epoch, logs))
-
-    def write_history(self, model: keras.Model) -> None:
-        """Give the model's History the epochs before the interruption."""
-        history = getattr(model, "history", None)
-        if not isinstance(history, keras.callbacks.History):
-            return
-        history.epoch = [epoch for epoch, _ in self.epochs]
-        history.history = {}
-        for _, logs in self.epochs:
-            for name, value in logs.items():
-                history.history.setdefault(name, []).append(value)
-
-    def get_state(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {
-            "callbacks": self.names,
-            "stopped": self.stopped,
-            "logs": _plain(self.logs),
-            "epochs": [[epoch, _plain(logs)] for epoch, logs in self.epochs],
-        }
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
-        self.stopped = state["stopped"]
-        self.logs = _from_plain(state["logs"])
-        self.epochs = [(epoch, _from_plain(logs)) for epoch, logs in state["epochs"]]
-
-    def get_arrays(self) -> dict[str, np.ndarray]:
-        """The random generators, now and at the beginning of the epoch."""
-        now = {f"random/{name}": array for name, array in self.random.items()}
-        return now | {f"epoch_random/{name}": array for name, array in self.epoch_random.items()}
-
-    def set_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take them over."""
-        self.random = {n.removeprefix("random/"): a for n, a in arrays.items() if n.startswith("random/")}
-        self.epoch_random = {
-            n.removeprefix("epoch_random/"): a for n, a in arrays.items() if n.startswith("epoch_random/")
-        }
-
-
-def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
-    return {name: float(value) for name, value in (logs or {}).items() if isinstance(value, (int, float, np.number))}
-
-
-def _plain(logs: Mapping[str, float]) -> dict[str, Any]:
-    return {name: as_plain(value) for name, value in logs.items()}
-
-
-def _from_plain(logs: Mapping[str, Any]) -> dict[str, float]:
-    return {name: from_plain(value) for name, value in logs.items()}

@@ -72,8 +72,8 @@ def log_partition(chain: Chain) -> Tensor:
     """`log sum exp(score)` over all tag sequences, `(batch,)`; 0 for an empty one.
 
     Its gradient by every parameter is that parameter's expected count. The counts come from the forward and backward
-    recursions and are put in as constants, so that nothing is differentiated through the recursions: that is several
-    times faster, and XLA cannot differentiate Keras' `scan` on TensorFlow at all.
+    recursions and are put in as constants, so that nothing is differentiated through the recursions: XLA cannot
+    differentiate Keras' `scan` on TensorFlow, and no state of the recursion has to be kept.
     """
     fixed = chain.constant()
     forward, backward, value = _recursions(fixed)

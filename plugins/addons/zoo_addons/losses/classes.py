@@ -115,6 +115,11 @@ def log_probabilities(y_pred: Tensor, from_logits: bool, axis: int) -> Tensor:
     return ops.log(ops.clip(ops.divide_no_nan(y_pred, total), epsilon, 1 - epsilon))
 
 
+def mean(x: Tensor, axis: int, keepdims: bool = False) -> Tensor:
+    """The mean along an axis; Keras' own rounds float64 to float32 on JAX."""
+    return ops.sum(x, axis=axis, keepdims=keepdims) / ops.cast(ops.maximum(ops.shape(x)[axis], 1), x.dtype)
+
+
 def keep(losses: Tensor, kept: Tensor) -> None:
     """Mark those of the losses that count, for the reduction that Keras will do."""
     set_keras_mask(losses, kept)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_addons.losses.classes import PreciseLoss, SparseClassLoss, Tensor, keep, require_between, require_whole
+from zoo_addons.losses.classes import PreciseLoss, SparseClassLoss, Tensor, keep, mean, require_between, require_whole
 from zoo_addons.losses.fractions import fractions
 
 
@@ -128,7 +128,7 @@ class HingedBinaryCrossentropy(PreciseLoss):
         left = ops.logical_and(kept, ops.logical_not(ops.logical_or(right_on, right_off)))
         values = ops.where(left, -targets * log_on - (1 - targets) * log_off, 0)
         if self.ignore_class is None:
-            return ops.mean(values, axis=self.axis)
+            return mean(values, axis=self.axis)
         counts = ops.sum(ops.cast(kept, values.dtype), axis=self.axis)
         losses = ops.sum(values, axis=self.axis) / ops.maximum(counts, 1)
         keep(losses, counts > 0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import ops
 
-from zoo_addons.losses.classes import SparseClassLoss, Tensor, require_between
+from zoo_addons.losses.classes import SparseClassLoss, Tensor, mean, require_between
 
 
 @keras.saving.register_keras_serializable(package="addons")
@@ -62,7 +61,7 @@ class LabelSmoothedCrossentropy(SparseClassLoss):
 
     def values(self, log_probs: Tensor, log_prob: Tensor) -> Tensor:
         """The mixture of the two cross-entropies."""
-        uniform = ops.mean(log_probs, axis=self.axis, keepdims=True)
+        uniform = mean(log_probs, axis=self.axis, keepdims=True)
         return -(1 - self.label_smoothing) * log_prob - self.label_smoothing * uniform
 
     def get_config(self) -> dict[str, Any]:
@@ -118,4 +117,4 @@ class UniformCrossentropy(SparseClassLoss):
 
     def values(self, log_probs: Tensor, log_prob: Tensor) -> Tensor:
         """The mean over the classes."""
-        return -ops.mean(log_probs, axis=self.axis, keepdims=True)
+        return -mean(log_probs, axis=self.axis, keepdims=True)

@@ -111,6 +111,11 @@ class NestedOptimizer(keras.optimizers.Optimizer):
                 self._changing(),
             )
 
+    def _overwrite_model_variables_with_average_value(self, trainable_variables: Sequence[keras.Variable]) -> None:
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+            # A copy: on JAX `fit` gives away the memory of all variables, and can do so only once.
+            variable.assign(ops.copy(average.value))
+
     @property
     def variables(self) -> list[keras.Variable]:
         """Its own variables, then those of the inner optimizer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -62,11 +63,11 @@ def _checked(factors: Mapping[Any, float]) -> dict[int, float]:
     for step, factor in factors.items():
         if isinstance(step, str) and step.isdigit():
             step = int(step)
-        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
             raise ValueError(f"`factors` must name steps, whole numbers from 0 on. Received: step {step!r}")
         if factor < 0:
             raise ValueError(f"`factors` must not be negative. Received: {factor} at step {step}")
-        points[step] = float(factor)
+        points[int(step)] = float(factor)
     if not points:
         raise ValueError("`factors` must have at least one step. Received: factors={}")
     return dict(sorted(points.items()))

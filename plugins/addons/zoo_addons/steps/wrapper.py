@@ -107,6 +107,8 @@ class Wrapper(keras.Model):
 
     def build(self, input_shape: Any) -> None:
         """Make the model's variables where it has none yet, and the wrapper's."""
+        if self.built:
+            return
         if not self.model.built:
             self.model.build_from_config({"input_shape": input_shape})
         self.make_variables()

@@ -108,10 +108,10 @@ class CrossBatchMemory(LabelledLayer):
         count = embeddings.shape[0]
         if count is not None and count > self.size:
             raise ValueError(f"a memory of {self.size} is too small for a batch of {count}: give a larger size")
-        count = ops.cast(ops.shape(embeddings)[0], "int32")
-        positions = (self.step + ops.arange(count, dtype="int32")) % self.size
+        positions = (self.step + ops.arange(ops.shape(embeddings)[0], dtype="int32")) % self.size
         set_rows(self.embeddings, positions, embeddings)
         set_rows(self.labels, positions, labels)
+        count = ops.cast(ops.shape(embeddings)[0], "int32")
         self.step.assign((self.step + count) % self.size)
         self.filled.assign(ops.minimum(self.filled + count, self.size))
         return positions

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_metric_learning.labels import flat_labels, renumbered
+from zoo_metric_learning.labels import flat_labels
 from zoo_metric_learning.miners.base import Miner
 from zoo_metric_learning.pairs import Pairs, pairs_within
 
@@ -33,6 +33,7 @@ class EmbeddingLoss(keras.losses.Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=raised(dtype))
+        self._reduce = _Reduction(name=self.name, reduction=reduction, dtype=self.dtype)
         if isinstance(miner, dict):
             miner = keras.saving.deserialize_keras_object(miner)
         if miner is not None and not isinstance(miner, Miner):
@@ -41,7 +42,10 @@ class EmbeddingLoss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The reduced loss of labels (batch,) or (batch, 1) and embeddings (batch, dimensions)."""
-        return super().__call__(renumbered(flat_labels(y_true)), y_pred, sample_weight)
+        # Keras would turn the labels into floats, in which large numbers become one.
+        with keras.name_scope(self.name):
+            values = self.call(flat_labels(y_true), ops.convert_to_tensor(y_pred, dtype=self.dtype))
+        return self._reduce(values, values, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One value for each anchor, whose mean is the loss: (batch,)."""
@@ -63,6 +67,13 @@ class EmbeddingLoss(keras.losses.Loss):
         """Constructor arguments."""
         miner = None if self.miner is None else keras.saving.serialize_keras_object(self.miner)
         return {**super().get_config(), "miner": miner}
+
+
+class _Reduction(keras.losses.Loss):
+    """What Keras does with the values of a loss: sample weights, and the reduction."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return y_pred
 
 
 def raised(dtype: Any) -> str:

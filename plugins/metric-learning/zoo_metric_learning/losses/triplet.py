@@ -99,11 +99,10 @@ class TripletLoss(EmbeddingLoss):
         return share(sums, above_zero if self.average == "non-zero" else self._triplets(above_zero, pairs))
 
     def _hardest(self, measured: Any, pairs: Pairs) -> tuple[Any, Any]:
-        positives, negatives = pairs.positives > 0, pairs.negatives > 0
-        farthest = ops.argmax(ops.where(positives, measured, -math.inf), axis=1)
-        nearest = ops.argmin(ops.where(negatives, measured, math.inf), axis=1)
-        exists = ops.logical_and(ops.any(positives, axis=1), ops.any(negatives, axis=1))
-        losses = self._losses(_taken(measured, farthest), _taken(measured, nearest), exists)
+        farthest = ops.max(ops.where(pairs.positives > 0, measured, -math.inf), axis=1)
+        nearest = ops.min(ops.where(pairs.negatives > 0, measured, math.inf), axis=1)
+        exists = ops.logical_and(farthest > -math.inf, nearest < math.inf)
+        losses = self._losses(ops.where(exists, farthest, 0), ops.where(exists, nearest, 0), exists)
         return losses, ops.cast(losses > 0, measured.dtype)
 
     def _semi_hard(self, measured: Any, pairs: Pairs) -> tuple[Any, Any]:
@@ -137,7 +136,3 @@ class TripletLoss(EmbeddingLoss):
             "soft_margin": self.soft_margin,
             "average": self.average,
         }
-
-
-def _taken(measured: Any, columns: Any) -> Any:
-    return ops.take_along_axis(measured, columns[:, None], axis=1)[:, 0]

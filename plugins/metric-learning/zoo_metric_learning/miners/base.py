@@ -35,7 +35,8 @@ class Miner:
 
     def mined(self, pairs: Pairs) -> Pairs:
         """The same pairs with the miner's weights."""
-        anchors, references = ops.stop_gradient(pairs.anchors), ops.stop_gradient(pairs.references)
+        anchors = ops.stop_gradient(pairs.anchors)
+        references = ops.stop_gradient(pairs.references) if pairs.references is not pairs.anchors else anchors
         measured = distances(anchors, references, self.distance, normalize=self.normalize)
         positives, negatives = self.weights(measured, pairs)
         return pairs.weighted(ops.stop_gradient(positives), ops.stop_gradient(negatives))
