@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo_addons import Composed, GradientAccumulation, LayerAdaptation, Lookahead, WeightDecay, compose
 
-pytestmark = [pytest.mark.backend, pytest.mark.float64]
+pytestmark = pytest.mark.backend
 
 EXACT = {"beta_1": 0.5, "beta_2": 0.75, "epsilon": 2**-60}
 """Keras on TensorFlow rounds such numbers to float32, which does nothing to these; Adam and LAMB differ in epsilon."""
@@ -63,6 +63,7 @@ def test_without_modifiers_it_is_the_optimizer():
     require_same(steps(Composed(adam(0.1))), steps(adam(0.1)))
 
 
+@pytest.mark.float64
 @pytest.mark.parametrize("kind", [Composed, WeightDecay])
 def test_adam_with_weight_decay_is_adamw(kind):
     found = steps(kind(adam(schedule()), weight_decay=0.25))
@@ -75,11 +76,13 @@ def test_adam_with_layer_adaptation_is_lamb():
     require_same(steps(LayerAdaptation(adam(0.1))), lamb)
 
 
+@pytest.mark.float64
 def test_with_decay_too_it_is_lamb_as_keras_has_it():
     found = steps(Composed(adam(schedule()), weight_decay=0.25, layer_adaptation=True))
     require_same(found, steps(keras.optimizers.Lamb(schedule(), **EXACT, weight_decay=0.25)))
 
 
+@pytest.mark.float64
 def test_adapted_decay_is_lamb_as_in_the_paper():
     """w <- w - rate |w| / |r + w / 4| (r + w / 4) with Adam's r, in a loop over one matrix."""
     random = np.random.default_rng(0)
@@ -95,6 +98,7 @@ def test_adapted_decay_is_lamb_as_in_the_paper():
     require_same(steps(composed)[:1], [weight])
 
 
+@pytest.mark.float64
 def test_sgd_with_a_trust_factor_is_lars():
     """w <- w - 0.5 * 0.01 |w| / |g| g."""
     random, weight = np.random.default_rng(0), MATRIX.copy()

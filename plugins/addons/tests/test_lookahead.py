@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo_addons import Lookahead
 
-pytestmark = [pytest.mark.backend, pytest.mark.float64]
+pytestmark = pytest.mark.backend
 
 RATE, MOMENTUM = 0.125, 0.875
 """Keras on TensorFlow rounds such numbers to float32, which does nothing to these."""
@@ -63,6 +63,7 @@ def lookahead_by_hand(given, rate, momentum, period, step, reset=False):
     return np.stack(found)
 
 
+@pytest.mark.float64
 @pytest.mark.parametrize(("period", "step", "reset"), [(3, 0.5, False), (1, 0.3, False), (2, 0.7, True)])
 def test_against_a_loop(period, step, reset):
     given = gradients(8)
@@ -74,6 +75,7 @@ def test_against_a_loop(period, step, reset):
     np.testing.assert_allclose(ops.convert_to_numpy(optimizer.slow_weights[0]), expected, **closeness())
 
 
+@pytest.mark.float64
 @pytest.mark.parametrize("inner", [keras.optimizers.Adam, keras.optimizers.RMSprop])
 def test_a_slow_step_of_one_is_the_inner_optimizer(inner):
     given = gradients(5)
@@ -128,6 +130,7 @@ def test_under_and_over_a_loss_scale(around):
     np.testing.assert_allclose(steps(optimizer, scaled)[[0, 2, 3]], expected, **closeness())
 
 
+@pytest.mark.float64
 def test_the_average_follows_what_is_left_of_the_weights():
     """Asked of the inner optimizer: a = 0.8 a + 0.2 w, where w is synchronised; the first a is w."""
     given = gradients(6)

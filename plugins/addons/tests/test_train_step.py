@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo_addons.steps.step import TrainStep
 
-pytestmark = [pytest.mark.backend, pytest.mark.float64]
+pytestmark = pytest.mark.backend
 
 EAGERLY = keras.backend.backend() == "tensorflow"
 """For a few batches that is quicker than to trace a graph, but on JAX."""
@@ -165,6 +165,7 @@ def test_several_outputs_named_losses_and_class_weights():
     step.train_on_batch(x, labels, class_weight={0: 0.5, 1: 2.0})
 
 
+@pytest.mark.float64
 def test_a_model_with_a_loss_and_a_metric_of_its_own():
     """L = mean (wx - y)^2 + sum (wx)^2 / 20, where w starts as ones: one step of gradient descent by hand.
 
@@ -183,6 +184,7 @@ def test_a_model_with_a_loss_and_a_metric_of_its_own():
     assert not model.compiled
 
 
+@pytest.mark.float64
 def test_heun_takes_the_mean_of_two_gradients():
     """For L = mean (wx)^2 with a = 2 mean x^2 the step is w (1 - r a + (r a)^2 / 2)."""
     x = np.array([[1.0], [2.0]])
