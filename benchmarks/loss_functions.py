@@ -4,7 +4,7 @@ Run: python benchmarks/loss_functions.py [--sets sentiment-zh fashion-mnist] [--
 
 The same small network under the same seed is trained with each loss, for a fixed number of epochs, on all of the
 training split and measured on the rest: accuracy, expected calibration error (15 bins), Brier score; mean and range
-over the seeds. Needs Fashion-MNIST and the sentences with their sentiment in $ZOO_DATA. Five minutes on two cores.
+over the seeds. Needs Fashion-MNIST and the sentences with their sentiment in $ZOO_DATA. Ten minutes of computing.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ def tensorflow_step(case: Case, embeddings: Array, labels: Array, class_weights:
             tape.watch([embeddings, weights])
             value = loss(embeddings, labels, weights)
         sources = [embeddings, weights] if case.has_classes else [embeddings]
-        return value, tape.gradient(value, sources)
+        return value, [tf.convert_to_tensor(gradient) for gradient in tape.gradient(value, sources)]
 
     # What surrounds the loss in `fit` is compiled for batches of any size.
     shapes = [tf.TensorSpec([None, DIMENSIONS]), tf.TensorSpec([None], tf.int32), tf.TensorSpec([100, DIMENSIONS])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
 
 from tests.conformance.project import Project
@@ -172,6 +173,9 @@ def test_a_check_fails_for_what_it_is_there_to_find(
     check: str, name: str, file: str, old: str, new: str, reason: str, coral: Project
 ) -> None:
     old, new = (TEXTS.get(text, text) for text in (old, new))
+    if (check, name) == ("jit", "coral/Swell") and keras.backend.backend() == "jax":
+        # JAX compiles every training step, so that it is found sooner.
+        check, reason = "builds", "ConcretizationTypeError"
     result = coral.spoil(file, old, new).check(check, of=name)[check, name]
     assert result.status == "failed", failure(result)
     assert reason in result.detail

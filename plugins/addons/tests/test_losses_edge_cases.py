@@ -189,13 +189,13 @@ def test_wrong_arguments_are_refused(make, message):
 
 @pytest.mark.parametrize("kind", EVERY)
 def test_configuration_is_whole(kind):
-    loss = logits(kind, ignore_class=-1, reduction="sum", name="other")
+    loss = logits(kind, ignore_class=-1, reduction="sum", name="other", dtype="float64")
     if kind is LabelSmoothedCrossentropy:
         loss.label_smoothing = 0.25
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is kind
     assert again.get_config() == loss.get_config()
-    assert again.name == "other"
+    assert (again.name, again.dtype) == ("other", "float64")
 
 
 def test_binary_outputs_that_are_ignored_leave_the_mean_of_the_others():

@@ -23,9 +23,10 @@ from zoo_word2vec.recipes import Word2VecRecipe
 
 SMALL = {"epochs": 2, "dimension": 8, "min_count": 1, "subsample": 0.0, "drawn": 8, "batch_size": 1}
 
+DATA = Path(os.environ.get("ZOO_DATA") or Path(__file__).parents[4] / "shared" / "data")
 NEEDS_BOOKS = pytest.mark.skipif(
-    not (Path(os.environ.get("ZOO_DATA", "")) / "word2vec" / "en_books.txt.xz").is_file(),
-    reason="the books are not in $ZOO_DATA",
+    not (DATA / "word2vec" / "en_books.txt.xz").is_file(),
+    reason="the books are not on this machine: set ZOO_DATA to a folder that holds word2vec/en_books.txt.xz",
 )
 
 
@@ -152,8 +153,9 @@ def test_without_questions_there_is_nothing_to_measure(text):
 
 
 @NEEDS_BOOKS
-def test_what_people_rate_as_alike_is_nearer_after_a_short_training():
+def test_what_people_rate_as_alike_is_nearer_after_a_short_training(monkeypatch):
     """A twelfth of the books, one epoch, beside vectors as they are at the beginning."""
+    monkeypatch.setenv("ZOO_DATA", str(DATA))
     from zoo_core import backend
     from zoo_core.batches import Batches
     from zoo_word2vec import Word2Vec, encode, examine

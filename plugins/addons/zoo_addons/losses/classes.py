@@ -27,6 +27,7 @@ class PreciseLoss(keras.losses.Loss):
     def __init__(self, reduction: str | None, name: str, dtype: Any) -> None:
         policy = keras.dtype_policies.get(dtype or keras.config.floatx())
         super().__init__(name=name, reduction=reduction, dtype=at_least_float32(policy.compute_dtype))
+        self._given_dtype = None if dtype is None else policy.name
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """The loss, reduced."""
@@ -35,6 +36,10 @@ class PreciseLoss(keras.losses.Loss):
         # Keras hands out the values of an empty batch as they are.
         is_left = tuple(value.shape) == (0,) and self.reduction not in (None, "none")
         return ops.sum(value) if is_left else value
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {**super().get_config(), "dtype": self._given_dtype}
 
 
 class SparseClassLoss(PreciseLoss):

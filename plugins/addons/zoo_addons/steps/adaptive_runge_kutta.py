@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -122,7 +123,8 @@ class RK23(TrainStep):
         for variable, difference, new in zip(self.trainable_variables, differences, there, strict=True):
             size = ops.cast(ops.maximum(ops.abs(variable.value), ops.abs(new)), _wide())
             relative = rate * ops.cast(difference, _wide()) / (self.atol + self.rtol * size)
-            errors.append(ops.sqrt(ops.mean(ops.square(relative))))
+            # Not ops.mean, which rounds float64 to float32 on JAX.
+            errors.append(ops.sqrt(ops.sum(ops.square(relative)) / max(1, math.prod(relative.shape))))
         return ops.max(ops.stack(errors))
 
     def _is_too_long(self, factor: Tensor, error: Tensor, _direction: Sequence[Tensor]) -> Tensor:
