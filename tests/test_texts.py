@@ -38,6 +38,30 @@ def test_a_long_line_comes_in_pieces_parted_at_white_space(tmp_path):
     ]
 
 
+def test_white_space_of_any_kind_parts_a_long_line(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one\ttwo\u3000three\tfour \t five", encoding="utf-8")
+    pieces = list(texts.lines(path, longest=9))
+    assert " ".join(pieces).split() == ["one", "two", "three", "four", "five"]
+    assert len(pieces) > 2
+
+
+@pytest.mark.parametrize(("suffix", "opened"), [(".GZ", gzip.open), (".Xz", lzma.open)])
+def test_case_of_the_suffix_does_not_matter(tmp_path, suffix, opened):
+    path = tmp_path / f"A.TXT{suffix}"
+    with opened(path, "wb") as stream:
+        stream.write(b"one two")
+    assert list(texts.find_text(path).lines()) == ["one two"]
+
+
+def test_a_file_cut_short_is_told_from_another_encoding(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"one two\n" * 100)[:-12])
+    with pytest.raises(DataError) as caught:
+        list(texts.lines(path))
+    assert caught.value.fix == "is the file whole?"
+
+
 def test_memory_does_not_grow_with_the_line(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("word " * 2_000_000)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(\d{6})-(\d{8})\.safetensors")
 _KEPT = 2
+_CHANGED = "the code has changed since: train into another folder with --out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: list[Any]) ->
             f"this run was trained on {checkpoint.backend}, not {keras.backend.backend()}",
             f"set KERAS_BACKEND={checkpoint.backend}",
         )
-    _assign(checkpoint, {name: v for name, v in variables(model).items() if not name.startswith("metrics/")})
+    own = {name: v for name, v in variables(model).items() if not name.startswith("metrics/")}
+    _require_no_more(checkpoint, own)
+    _assign(checkpoint, own)
     for index, callback in enumerate(callbacks):
         if str(index) in checkpoint.callbacks:
             callback.set_state(checkpoint.callbacks[str(index)])
@@ -158,6 +161,16 @@ def _read(path: Path) -> Checkpoint:
     return Checkpoint(Position(**state["position"]), tensors, state["callbacks"], state["backend"])
 
 
+def _require_no_more(checkpoint: Checkpoint, targets: Mapping[str, keras.Variable]) -> None:
+    """Raise RecipeError where more was saved: by its place alone, another optimizer's momentum would be taken over."""
+    kept = [name for name in checkpoint.tensors if name.startswith(("model/", "optimizer/"))]
+    more = [name for name in kept if name not in targets]
+    if more:
+        raise RecipeError(
+            f"the checkpoint does not fit the model: {more[0]} was saved, and there is no such variable now", _CHANGED
+        )
+
+
 def _assign(checkpoint: Checkpoint, targets: Mapping[str, keras.Variable]) -> None:
     for name, variable in targets.items():
         value = checkpoint.tensors.get(name)
@@ -165,7 +178,6 @@ def _assign(checkpoint: Checkpoint, targets: Mapping[str, keras.Variable]) -> No
             expected = f"{variable.dtype} {tuple(variable.shape)}"
             found = "nothing" if value is None else f"{value.dtype.name} {value.shape}"
             raise RecipeError(
-                f"the checkpoint does not fit the model: {name} is {expected}, saved was {found}",
-                "the code has changed since: train into another folder with --out",
+                f"the checkpoint does not fit the model: {name} is {expected}, saved was {found}", _CHANGED
             )
         variable.assign(value)

@@ -87,13 +87,15 @@ def lines(path: Path, longest: int = LONGEST) -> Iterator[str]:
                 yield piece
                 count += 1
     except _UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read after line {count}: {error}", "it should be UTF-8") from error
+        fix = "it should be UTF-8" if isinstance(error, UnicodeDecodeError) else "is the file whole?"
+        raise DataError(f"{path}: cannot be read after line {count}: {error}", fix) from error
 
 
 def _opened(path: Path) -> TextIO:
-    if path.name.endswith(".gz"):
+    name = path.name.lower()
+    if name.endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig")
-    if path.name.endswith(".xz"):
+    if name.endswith(".xz"):
         return lzma.open(path, "rt", encoding="utf-8-sig")
     return path.open(encoding="utf-8-sig")
 
@@ -102,11 +104,20 @@ def _pieces(stream: TextIO, longest: int) -> Iterator[str]:
     rest = ""
     while piece := stream.readline(longest):
         line, rest = rest + piece, ""
-        if not line.endswith("\n") and len(line) >= longest and " " in line:
-            line, _, rest = line.rpartition(" ")
+        if not line.endswith("\n") and len(line) >= longest:
+            line, rest = _parted(line)
         yield line.rstrip("\r\n")
     if rest:
         yield rest
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """A line without its last word, and that word, of which more may follow; a single word stays whole."""
+    word = line.rstrip()
+    if len(word) < len(line):
+        return word, ""
+    word = line.rsplit(maxsplit=1)[-1]
+    return (line[: -len(word) - 1], word) if len(word) < len(line) else (line, "")
 
 
 def _text(dataset: Dataset, paths: tuple[Path, ...]) -> Text:

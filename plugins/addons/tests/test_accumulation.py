@@ -182,6 +182,43 @@ def test_outputs_with_masks_of_their_own_need_sums_of_their_own():
         step.train_on_batch(*cut[0])
 
 
+def two_lengths():
+    """Tags for tokens, as many as there are, and one number for all of them; batches of 3, 5 and 4 tokens."""
+    random = np.random.default_rng(2)
+    batches = []
+    for length in (3, 5, 4):
+        tokens, labels = (random.integers(0, limit, (2, length)).astype("int32") for limit in (9, 5))
+        batches.append((tokens, [labels, np.ones((2, 1), "float32")]))
+    tokens = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(9, 4, embeddings_initializer=normal(3))(tokens)
+    pooled = keras.layers.GlobalAveragePooling1D()(embedded)
+    outputs = [keras.layers.Dense(5, kernel_initializer=normal(5))(embedded), keras.layers.Dense(1)(pooled)]
+    return keras.Model(tokens, outputs), batches
+
+
+def test_a_length_that_varies_beside_one_that_does_not():
+    """Each loss is divided by how many elements there were of it: a step along the mean of steps by batch."""
+    losses = [keras.losses.SparseCategoricalCrossentropy(from_logits=True), Squared()]
+    model, batches = two_lengths()
+    start = weights(model)
+    train(GradientAccumulation(model, 3, denominators=2), batches, optimizer=OPTIMIZERS["sgd"](), loss=losses)
+    expected = start
+    plain, _ = two_lengths()
+    for own, counts in (([1.0, 0.0], [3, 5, 4]), ([0.0, 1.0], [1, 1, 1])):
+        train(plain, [], optimizer=OPTIMIZERS["sgd"](), loss=losses, loss_weights=own)
+        for batch, count in zip(batches, counts, strict=True):
+            plain.set_weights(start)
+            plain.train_on_batch(*batch)
+            share = count / sum(counts)
+            moves = [share * (new - old) for new, old in zip(weights(plain), start, strict=True)]
+            expected = [one + move for one, move in zip(expected, moves, strict=True)]
+    require_same(weights(model), expected)
+
+    step = GradientAccumulation(two_lengths()[0], 3)
+    with pytest.raises(ValueError, match=r"denominators=2\)"):
+        train(step, batches, optimizer="sgd", loss=losses)
+
+
 def test_a_batch_of_nothing_but_masked_tokens():
     """Counts for nothing, alone too: no NaN."""
     tokens, labels = sentences()

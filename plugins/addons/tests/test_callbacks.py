@@ -361,6 +361,14 @@ def test_an_average_that_cannot_be_used_is_refused() -> None:
         fit([SWA(5)], epochs=1)
 
 
+def test_data_that_is_used_up_is_told() -> None:
+    """A generator has no examples for a second training; the average would go with the statistics of other weights."""
+    model, batches = make_model((keras.layers.BatchNormalization(),)), iter([X])
+    fit([SWA(0, data=batches)], epochs=1, model=model)
+    with pytest.warns(UserWarning, match="no examples"):
+        fit([SWA(0, data=batches)], epochs=1, model=model)
+
+
 # ProgressBar
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo_addons import Resume
+from zoo_addons import GradientAccumulation, Resume
 from zoo_core.checkpoints import latest_checkpoint
 from zoo_core.errors import RecipeError
 
@@ -288,6 +288,81 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         path.write_bytes(b"nothing")
     with pytest.raises(RecipeError, match="damaged"):
         fit([Resume(tmp_path, [Scorer()])])
+
+
+def test_another_optimizers_state_is_refused(tmp_path: Path) -> None:
+    """It has more than this one's, and begins like it: a second moment would have become a momentum."""
+
+    def model(optimizer: Any) -> keras.Model:
+        model = small_model()
+        model.compile(optimizer, "mse", run_eagerly=True)
+        return model
+
+    interrupt(tmp_path, [], 2, model=model(keras.optimizers.Lion(0.1, beta_1=0.5)))
+    with pytest.raises(RecipeError, match="does not fit the model: optimizer/2 was saved"):
+        fit([Resume(tmp_path)], model=model("sgd"))
+
+
+class InValidation(keras.callbacks.Callback):
+    """Interrupts between the first epoch's last batch and its end."""
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        raise Interruption
+
+
+def batches_of_unknown_number() -> Any:
+    """As Keras is told by TensorFlow's and PyTorch's data sets."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        class Examples(torch.utils.data.IterableDataset):
+            def __iter__(self) -> Any:
+                return iter(zip(X, Y, strict=True))
+
+        return torch.utils.data.DataLoader(Examples(), batch_size=2)
+    import tensorflow as tf
+
+    signature = tuple(tf.TensorSpec((None, array.shape[1])) for array in (X, Y))
+    pairs = [(X[start : start + 2], Y[start : start + 2]) for start in range(0, 8, 2)]
+    return tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=signature)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_a_backup_after_the_last_of_unknown_batches(tmp_path: Path) -> None:
+    """Then an interruption in the validation: nothing is left to train of the epoch."""
+
+    def train(callbacks: list[Any]) -> keras.Model:
+        model = small_model()
+        arguments: Any = {"validation_data": (X, Y), "shuffle": False, "verbose": 0}
+        model.fit(batches_of_unknown_number(), epochs=2, callbacks=callbacks, **arguments)
+        return model
+
+    with pytest.raises(Interruption):
+        train([Resume(tmp_path, save_freq=2), InValidation()])
+    assert latest_checkpoint(tmp_path).position.step == 4
+    resumed, left_alone = train([Resume(tmp_path, save_freq=2)]), train([])
+    assert_same(resumed.get_weights(), left_alone.get_weights())
+    assert resumed.history.history == left_alone.history.history
+
+
+def test_an_interruption_while_batches_are_read_again(tmp_path: Path) -> None:
+    """The same model in the same process then goes on: its step trains again."""
+    model = small_model()
+    for batch in (3, 1):
+        with pytest.raises(Interruption):
+            fit([Resume(tmp_path, save_freq=1), Interrupter(1, batch)], epochs=2, model=model)
+    assert_same(fit([Resume(tmp_path)], epochs=2, model=model).get_weights(), fit([], epochs=2).get_weights())
+
+
+def test_resumed_between_two_updates_of_accumulated_gradients(tmp_path: Path) -> None:
+    def model() -> keras.Model:
+        step = GradientAccumulation(small_model(), 3)
+        step.compile(keras.optimizers.SGD(0.1, momentum=0.5), "mse", run_eagerly=True)
+        return step
+
+    interrupt(tmp_path, [], 1, 2, save_freq=1, epochs=2, model=model())
+    resumed = fit([Resume(tmp_path)], epochs=2, model=model())
+    assert_same(resumed.get_weights(), fit([], epochs=2, model=model()).get_weights())
 
 
 def test_fewer_batches_than_before_are_an_error(tmp_path: Path) -> None:

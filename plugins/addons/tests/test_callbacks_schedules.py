@@ -167,9 +167,11 @@ def test_batches_of_unknown_number_are_counted() -> None:
     ("target", "message"),
     [
         ("layers.scale.plain", "no keras.Variable"),
-        ("layers.scale.nothing", "layers.scale has no 'nothing'"),
+        ("layers.scale.strenght", "layers.scale has no 'strenght'; there are strength"),
+        ("scale.strength", "Sequential has no 'scale'; there are layers.scale"),
+        ("optimizer.learning_rat", "optimizer has no 'learning_rat'; there are learning_rate"),
         ("layers.nowhere.strength", "layers has no 'nowhere'; there are"),
-        ("*/nothing", "no variable is called"),
+        ("*/strenght", "no variable is called .*; there are [a-z_0-9]+/scale/strength"),
         ("optimizer.momentum", "no keras.Variable"),
     ],
 )
@@ -216,6 +218,16 @@ def test_warm_up_goes_on_after_an_interruption() -> None:
     second.set_state(first.get_state())
     fit(model, [second], epochs=2, initial_epoch=1)
     assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == pytest.approx(0.3)
+
+
+def test_a_warm_up_that_an_earlier_fit_did_not_end_reaches_the_full_rate() -> None:
+    warm_up = WarmUp(steps=4)
+    model = fit(model_with(keras.optimizers.SGD(0.3), run_eagerly=True), [warm_up], epochs=1)
+    fit(model, [warm_up], epochs=2, initial_epoch=1)
+    assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == pytest.approx(0.3)
+    model.optimizer.learning_rate = 0.1
+    fit(model, [warm_up], epochs=2)
+    assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("shape", ["linear", "cosine"])

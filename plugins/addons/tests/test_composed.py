@@ -116,6 +116,14 @@ def test_a_weight_of_zeros_is_updated_as_without_adaptation():
     )
 
 
+def test_adaptation_of_large_weights_in_half_precision_is_finite():
+    variable = keras.Variable(np.full((40, 40), 100.0), dtype="float16")
+    optimizer = LayerAdaptation(keras.optimizers.SGD(0.5), 0.001)
+    optimizer.build([variable])
+    optimizer.apply([ops.ones((40, 40), "float16")], [variable])
+    np.testing.assert_allclose(ops.convert_to_numpy(variable), np.full((40, 40), 99.95), rtol=1e-3)
+
+
 def test_excluded_variables_are_left_to_the_optimizer():
     composed = Composed(adam(0.1), 0.25, layer_adaptation=True, exclude=["bias"])
     plain, everything = steps(adam(0.1)), keras.optimizers.Lamb(0.1, **EXACT, weight_decay=0.25)
@@ -184,7 +192,9 @@ def test_compose_makes_a_model_that_accumulates_and_can_be_saved(tmp_path):
         ({"layer_adaptation": 0.0}, "trust"),
         ({"lookahead": {"sync_period": 0}}, "sync_period"),
         ({"lookahead": 5}, "lookahead=5"),
+        ({"layer_adaptation": None}, "layer_adaptation=None"),
         ({"weight_decay": 0.1, "exclude": "bias"}, "exclude"),
+        ({"weight_decay": 0.1, "exclude": ["("]}, "exclude"),
         ({"optimizer": keras.optimizers.AdamW, "weight_decay": 0.1}, "of its own"),
     ],
 )

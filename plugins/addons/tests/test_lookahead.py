@@ -176,6 +176,25 @@ def test_pretrained_weights_are_where_it_starts():
     np.testing.assert_allclose(ops.convert_to_numpy(variable), START - 0.05, **closeness())
 
 
+@pytest.mark.parametrize("average", [False, True])
+def test_around_an_optimizer_that_was_used_it_starts_where_the_weights_are(average):
+    """And so does the average, rather than at zero."""
+    given, sgd = gradients(5), keras.optimizers.SGD(RATE, momentum=MOMENTUM)
+    variable = keras.Variable(START, dtype=keras.config.floatx())
+    sgd.build([variable])
+    for gradient in given[:3]:
+        sgd.apply([ops.convert_to_tensor(gradient, dtype=variable.dtype)], [variable])
+    before = np.array(ops.convert_to_numpy(variable))
+    lookahead = Lookahead(sgd, 4, 0.5, use_ema=average, ema_momentum=0.5)
+    lookahead.build([variable])
+    lookahead.apply([ops.convert_to_tensor(given[3], dtype=variable.dtype)], [variable])
+    # The fourth update is the first one to be synchronised.
+    expected = lookahead_by_hand(given[:4], RATE, MOMENTUM, 5, 0.5)[-1] / 2 + before / 2
+    np.testing.assert_allclose(ops.convert_to_numpy(variable), expected, **closeness())
+    lookahead.finalize_variable_values([variable])
+    np.testing.assert_allclose(ops.convert_to_numpy(variable), expected, **closeness())
+
+
 @pytest.mark.parametrize("save", ["model", "weights"])
 def test_saved_between_two_synchronisations_it_goes_on(tmp_path, save):
     x = np.random.default_rng(1).normal(size=(6, 3)).astype(keras.config.floatx())

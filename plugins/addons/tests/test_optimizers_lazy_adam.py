@@ -248,7 +248,7 @@ def test_pure_float16_stays_finite():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"beta_1": 1.0}, {"beta_2": -0.1}, {"epsilon": -1e-8}, {"moments": "none"}, {"beta_1": "0.9"}],
+    [{"beta_1": 1.0}, {"beta_2": -0.1}, {"epsilon": -1e-8}, {"moments": "none"}, {"beta_1": "0.9"}, {"tables": "("}],
     ids=str,
 )
 def test_wrong_arguments_are_refused(arguments):

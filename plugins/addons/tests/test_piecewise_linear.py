@@ -53,9 +53,19 @@ def test_an_optimizer_follows_it():
 
 @pytest.mark.parametrize(
     ("rate", "factors"),
-    [(0.1, {}), (0.1, {-1: 1.0}), (0.1, {2: -1.0}), (-0.1, {2: 1.0}), (0.1, {2.5: 1.0}), (0.1, {True: 1.0})],
+    [
+        (0.1, {}),
+        (0.1, {-1: 1.0}),
+        (0.1, {2: -1.0}),
+        (-0.1, {2: 1.0}),
+        (0.1, {2.5: 1.0}),
+        (0.1, {True: 1.0}),
+        (0.1, [1]),
+        (0.1, {2: float("nan")}),
+        (float("nan"), {2: 1.0}),
+    ],
     ids=str,
 )
 def test_wrong_arguments_are_refused(rate, factors):
-    with pytest.raises(ValueError, match="factors" if rate > 0 else "learning_rate"):
+    with pytest.raises(ValueError, match="factors" if rate == 0.1 else "learning_rate"):
         PiecewiseLinear(rate, factors)

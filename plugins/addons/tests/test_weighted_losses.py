@@ -215,6 +215,7 @@ def test_what_cannot_be_is_refused(data):
         (lambda: WeightedLosses("model", some), "takes a keras.Model, got str"),
         (lambda: WeightedLosses(single(), {}), "at least one loss"),
         (lambda: WeightedLosses(single(), {"labels": None}), "the term 'labels' has no loss"),
+        (lambda: WeightedLosses(single(), {"a": keras.losses.Hinge(reduction=None)}), "'a' has reduction=None"),
         (lambda: WeightedLosses(single(), some, {"label": 1}), "loss_weights names label; the terms are labels"),
         (lambda: WeightedLosses(single(), some, outputs={"label": 1}), "outputs names label; the terms are labels"),
         (lambda: WeightedLosses(single(), some, {"labels": float("nan")}), "must be a finite number or a schedule"),
@@ -232,6 +233,10 @@ def test_what_cannot_be_is_refused(data):
     model = WeightedLosses(network(), {"logits": CROSSENTROPY})
     with pytest.raises(ValueError, match="there is no target for the term 'logits', but labels"):
         model.compute_loss(data[0], {"labels": data[1]}, outputs)
+    with pytest.raises(ValueError, match="sample weights are for logit, but there are logits, features"):
+        model.compute_loss(*data, outputs, {"logit": np.ones(8)})
+    with pytest.raises(ValueError, match="there is no sample weight for the term 'logits', but a list of 1"):
+        model.compute_loss(*data, outputs, [np.ones(8)])
     model = WeightedLosses(network(), {"features": MovingCenter()})
     outputs = model(data[0])
     with pytest.raises(ValueError, match="in which sample weights cannot count"):

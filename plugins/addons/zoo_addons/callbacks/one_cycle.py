@@ -18,7 +18,7 @@ _COMPILED = ("SGD", "Adam", "AdamW", "Adamax", "Lion")
 class OneCycle(BatchCallback):
     """Raise the learning rate to a maximum and lower it far below where it began, in one cycle over the whole training.
 
-    With n steps in all, of which w = warm_up_fraction n rise, batch k is trained with
+    With n steps in all, counted from 0, of which the first w = warm_up_fraction (n - 1) rise, batch k is trained with
 
         rate(k) = from max / initial_divisor to max                         for k <= w
                   from max to max / (initial_divisor final_divisor)         for w < k <= n - 1

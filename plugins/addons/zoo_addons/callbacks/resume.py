@@ -12,7 +12,7 @@ import keras
 
 from zoo_addons.callbacks.callback_state import CallbackState
 from zoo_addons.callbacks.random_state import random_arrays, set_random_arrays
-from zoo_addons.callbacks.skipping import reading_step
+from zoo_addons.callbacks.skipping import keep_assigned, reading_step, training_step
 from zoo_addons.callbacks.training_state import TrainingState, numbers
 
 _FILE = re.compile(r"\d{6}-\d{8}\.safetensors")
@@ -88,7 +88,6 @@ class Resume(keras.callbacks.Callback):
         self._states = [CallbackState(callback) for callback in self.callbacks]
         self._own = TrainingState(self.callbacks)
         self._checkpoint: Any = None
-        self._train_function: Any = None
         self._epoch = 0
         self._since = 0
 
@@ -109,7 +108,8 @@ class Resume(keras.callbacks.Callback):
         import contextlib
 
         self._own.forget()
-        self._checkpoint, self._train_function = self._latest(), None
+        self._model.train_function = training_step(self._model)
+        self._checkpoint = self._latest()
         if self._checkpoint is None:
             self._call("on_train_begin", logs)
             return
@@ -137,16 +137,15 @@ class Resume(keras.callbacks.Callback):
         self._own.epoch_random = random_arrays()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Hand on; the first batch after the interruption finds everything as it was then."""
-        if self._checkpoint is not None:
-            if batch < self._checkpoint.position.step:
-                return
-            self._end_reading()
-        self._call("on_train_batch_begin", batch, logs)
+        """Hand on."""
+        if self._checkpoint is None:
+            self._call("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Hand on, and back up if it is time to."""
+        """Hand on, and back up if it is time to; after the last batch that is only read, all is as it was then."""
         if self._checkpoint is not None:
+            if batch + 1 >= self._checkpoint.position.step:
+                self._end_reading()
             return
         self._call("on_train_batch_end", batch, logs)
         self._since += getattr(self._model, "steps_per_execution", 1)
@@ -159,7 +158,7 @@ class Resume(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Hand on, and back up."""
         if self._checkpoint is not None:
-            self._model.train_function = self._train_function
+            self._model.train_function = training_step(self._model)
             raise self._unfit(f"epoch {epoch + 1} had {self._checkpoint.position.step} batches and now has fewer")
         self._call("on_epoch_end", epoch, logs)
         self._own.add_epoch(epoch, numbers(logs))
@@ -249,15 +248,15 @@ class Resume(keras.callbacks.Callback):
             self._checkpoint = None
             return
         set_random_arrays(self._own.epoch_random)
-        self._train_function = self._model.train_function
         self._model.train_function = reading_step(self._model, self._own.logs)
 
     def _end_reading(self) -> None:
         from zoo_core.checkpoints import restore_metrics
 
-        self._model.train_function = self._train_function
+        self._model.train_function = training_step(self._model)
         self._restore()
         restore_metrics(self._checkpoint, self.model)
+        keep_assigned(self._model)
         set_random_arrays(self._own.random)
         self._checkpoint = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,14 +12,44 @@ Step = Callable[..., Any]
 """What Keras calls for each batch: `model.train_function`."""
 
 
-def reading_step(model: keras.Model, logs: Mapping[str, float]) -> Step:
+@dataclass(frozen=True, slots=True)
+class ReadingStep:
+    """A step that reads, and the one that it stands in for."""
+
+    step: Step
+    stands_for: Step
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Read."""
+        return self.step(*arguments)
+
+
+def reading_step(model: keras.Model, logs: Mapping[str, float]) -> ReadingStep:
     """A stand-in for `model.train_function` that takes its batches and does nothing with them.
 
     It gives `logs` in place of its own. On TensorFlow, where Keras creates the variables of compiled metrics with the
     first batch, it creates them with that too.
     """
     steps = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
-    return steps[keras.backend.backend()](model, dict(logs))
+    return ReadingStep(steps[keras.backend.backend()](model, dict(logs)), training_step(model))
+
+
+def training_step(model: keras.Model) -> Step:
+    """The model's step, also where a training that was interrupted while it read has left a stand-in behind."""
+    step: Step = model.train_function
+    return step.stands_for if isinstance(step, ReadingStep) else step
+
+
+def keep_assigned(model: keras.Model) -> None:
+    """Have JAX's `fit` keep what has been assigned since the last batch, if that was the last of the epoch.
+
+    Where Keras does not know the number of batches, it takes the variables' values out for one more, finds that there
+    is none, and puts back those that the last step gave.
+    """
+    if keras.backend.backend() == "jax":
+        groups = [f"{kind}_variables" for kind in ("trainable", "non_trainable", "optimizer", "metrics")]
+        values = model._get_jax_state(**dict.fromkeys(groups, True))
+        model._jax_state = dict(zip(groups, values, strict=True))
 
 
 def _on_tensorflow(model: keras.Model, logs: dict[str, float]) -> Step:

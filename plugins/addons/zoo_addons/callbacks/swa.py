@@ -35,8 +35,8 @@ class SWA(keras.callbacks.Callback):
     Args:
         start_epoch: the first epoch that is averaged, counted from 0: the paper takes three quarters of all.
         frequency: epochs between two averages.
-        data: inputs for BatchNorm's statistics: arrays, or an iterable of batches. Needed where the model has such
-            layers.
+        data: inputs for BatchNorm's statistics: arrays, or an iterable of batches that ends, and can be read as often
+            as `fit` is called (a generator can not). Needed where the model has such layers.
         batch_size: for `data` in arrays.
 
     Attributes:
@@ -73,8 +73,7 @@ class SWA(keras.callbacks.Callback):
             optimizers.append(optimizers[-1].inner_optimizer)
         if any(getattr(optimizer, "use_ema", False) for optimizer in optimizers):
             raise ValueError("SWA and use_ema=True both give the model an average at the end: choose one")
-        layers = self.model._flatten_layers()
-        if self.data is None and any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+        if self.data is None and self._is_normalised():
             raise ValueError("the model has BatchNormalization, whose statistics SWA must estimate anew: SWA(data=x)")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -97,8 +96,18 @@ class SWA(keras.callbacks.Callback):
         for variable, mean in zip(self.model.trainable_variables, self._mean, strict=True):
             variable.assign(mean)
         if self.data is not None:
-            estimate_batch_statistics(self.model, self.data, self.batch_size)
+            seen = estimate_batch_statistics(self.model, self.data, self.batch_size)
+            if not seen and self._is_normalised():
+                warnings.warn(
+                    "SWA: its `data` has no examples (any more): BatchNormalization keeps the statistics of the last "
+                    "weights, which are not those of the mean",
+                    stacklevel=2,
+                )
         self._mean, self.averaged = [], 0
+
+    def _is_normalised(self) -> bool:
+        layers = self.model._flatten_layers()
+        return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
 
     def get_state(self) -> dict[str, Any]:
         """How many sets of weights are in the mean, as plain JSON."""

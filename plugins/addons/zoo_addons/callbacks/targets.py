@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Any
 import keras
 
 LEARNING_RATE = "optimizer.learning_rate"
+
+_SHOWN = 8
+"""Names in an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def _matching(model: keras.Model, pattern: str, who: str) -> Target:
     known = _variables(model)
     found = [variable for variable in known if fnmatch.fnmatchcase(variable.path, pattern)]
     if not found:
-        raise ValueError(f"{who}: no variable is called {pattern!r}; there are {_some(known)}")
+        raise ValueError(f"{who}: no variable is called {pattern!r}; there are {_some(known, pattern)}")
     return Target(tuple(variable.path for variable in found), tuple(found))
 
 
@@ -67,7 +71,7 @@ def _follow(model: keras.Model, path: str, who: str) -> Any:
             value = _step(value, name)
         except (AttributeError, IndexError, KeyError):
             where = ".".join(names[:done]) or type(model).__name__
-            raise ValueError(f"{who}: {where} has no {name!r}{_near(value)}") from None
+            raise ValueError(f"{who}: {where} has no {name!r}{_near(value, name)}") from None
     return value
 
 
@@ -79,9 +83,23 @@ def _step(value: Any, name: str) -> Any:
     return {getattr(item, "name", None): item for item in value}[name]
 
 
-def _near(value: Any) -> str:
-    names = [item.name for item in value if hasattr(item, "name")] if isinstance(value, (list, tuple)) else []
-    return f"; there are {', '.join(names[:10])}" if names else ""
+def _near(value: Any, wrong: str) -> str:
+    """What there is instead: items by name, or an object's variables and layers."""
+    if isinstance(value, (list, tuple)):
+        names = [item.name for item in value if hasattr(item, "name")]
+    elif isinstance(value, dict):
+        names = [str(name) for name in value]
+    else:
+        names = [name for name, kept in getattr(value, "__dict__", {}).items() if isinstance(kept, keras.Variable)]
+        names += ["learning_rate"] * hasattr(value, "_learning_rate")
+        names = [name.lstrip("_") for name in names]
+        names += [f"layers.{layer.name}" for layer in getattr(value, "layers", ())]
+    names = _nearest_first(wrong, list(dict.fromkeys(names)))
+    return f"; there are {', '.join(names[:_SHOWN])}" if names else ""
+
+
+def _nearest_first(wrong: str, names: Sequence[str]) -> list[str]:
+    return sorted(names, key=lambda name: -difflib.SequenceMatcher(None, wrong, name).ratio())
 
 
 def _rate_of(optimizer: Any, who: str) -> Any:
@@ -119,6 +137,6 @@ def _not_a_variable(name: str, value: Any) -> str:
     )
 
 
-def _some(variables: Sequence[keras.Variable]) -> str:
-    shown = [variable.path for variable in variables[:8]]
+def _some(variables: Sequence[keras.Variable], pattern: str) -> str:
+    shown = _nearest_first(pattern, [variable.path for variable in variables])[:_SHOWN]
     return ", ".join(shown) + (", ..." if len(variables) > len(shown) else "") if shown else "none yet"

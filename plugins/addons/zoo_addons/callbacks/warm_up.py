@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from zoo_addons.callbacks.batch_callback import BatchCallback
@@ -12,7 +13,8 @@ class WarmUp(BatchCallback):
     """Raise the learning rate linearly, batch by batch, from 0 to what the model was compiled with.
 
     Batch k, counted from 0, is trained with rate min((k + 1) / n, 1), where n is the number of warm-up batches. After
-    them the rate is left alone, so that ReduceLROnPlateau and the like may follow. Reference: Goyal et al. 2017,
+    them the rate is left alone, so that ReduceLROnPlateau and the like may follow. A `fit` from `initial_epoch` on goes
+    on with the warm-up where that epoch is in it; one from the beginning begins it again. Reference: Goyal et al. 2017,
     arXiv:1706.02677.
 
     Args:
@@ -37,6 +39,7 @@ class WarmUp(BatchCallback):
         self.warm_up_epochs = epochs
         self.learning_rate = learning_rate
         self._rate = learning_rate
+        self._given = 0.0
         self._length = float(steps or 0)
         self._target: Target | None = None
 
@@ -55,13 +58,15 @@ class WarmUp(BatchCallback):
 
     def at_start(self, number: int) -> None:
         """Remember the rate to reach."""
-        if self._target is not None:
-            self._rate = self.learning_rate or self._target.read()
+        # Where an earlier `fit` ended within the warm-up, the optimizer still has a part of it.
+        if self._target is not None and not math.isclose(now := self._target.read(), self._given, rel_tol=1e-6):
+            self._rate = self.learning_rate or now
 
     def at_batch(self, number: int) -> None:
         """Assign the batch's rate; the last one of the warm-up is the full rate."""
         if number < self._length and self._target is not None and self._rate is not None:
-            self.assign(self._target, self._rate * self.value(number))
+            self._given = self._rate * self.value(number)
+            self.assign(self._target, self._given)
 
     def get_state(self) -> dict[str, Any]:
         """The batches done and the rate to reach, as plain JSON."""

@@ -48,8 +48,10 @@ class GradientScale(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """The inputs."""
         held = ops.stop_gradient(inputs)
-        # The difference is exactly zero, so that the value is untouched, as scale * x + (1 - scale) * x is not.
-        return held + ops.cast(self.scale, inputs.dtype) * (inputs - held)
+        # The difference is exactly zero, so that the value is untouched, as scale * x + (1 - scale) * x is not. Where
+        # it would be NaN, as of the -inf that masks a score, no gradient flows.
+        nothing = ops.where(ops.isfinite(held), inputs - held, 0)
+        return held + ops.cast(self.scale, inputs.dtype) * nothing
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The inputs' shape."""

@@ -79,9 +79,9 @@ def log_partition(chain: Chain) -> Tensor:
     forward, backward, value = _recursions(fixed)
     tags = _marginals(fixed, forward, backward, value)
     pairs = _expected_pairs(fixed, forward, backward, value)
-    expected = ops.sum(tags * chain.scores, axis=(1, 2)) + ops.sum(pairs * chain.transitions, axis=(1, 2))
+    expected = _counted(tags, chain.scores) + _counted(pairs, chain.transitions)
     for at, boundary in ((chain.first(), chain.start), (chain.last(), chain.end)):
-        expected = expected + ops.sum(ops.where(at[:, :, None], tags, 0) * boundary, axis=(1, 2))
+        expected = expected + _counted(ops.where(at[:, :, None], tags, 0), boundary)
     return value + (expected - ops.stop_gradient(expected))
 
 
@@ -166,6 +166,11 @@ def _expected_pairs(chain: Chain, forward: Tensor, backward: Tensor, value: Tens
     after = (chain.scores + backward - value[:, None, None])[:, 1:, None, :]
     log = ops.where(follows, forward[:, :-1, :, None] + chain.transitions + after, 0)
     return ops.sum(ops.where(follows, ops.exp(log), 0), axis=1)
+
+
+def _counted(counts: Tensor, parameters: Tensor) -> Tensor:
+    """The sum of parameters, each as often as it is expected; what is forbidden by -inf is never."""
+    return ops.sum(counts * ops.where(counts > 0, parameters, 0), axis=(1, 2))
 
 
 def _previous(mask: Tensor, tags: Tensor) -> Tensor:

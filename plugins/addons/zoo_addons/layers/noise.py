@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -34,7 +35,7 @@ class TrainOnlyNoise(keras.layers.Layer):
         The inputs' shape; the mask goes on.
 
     Raises:
-        ValueError: for a negative `stddev` or an unknown distribution.
+        ValueError: for a `stddev` that is negative or not finite, or an unknown distribution.
 
     References:
         Bishop, 1995. Training with noise is equivalent to Tikhonov regularization. Neural Computation 7(1)
@@ -50,8 +51,8 @@ class TrainOnlyNoise(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not stddev >= 0:
-            raise ValueError(f"TrainOnlyNoise(stddev={stddev}): stddev must be 0 or more")
+        if not 0 <= stddev < math.inf:
+            raise ValueError(f"TrainOnlyNoise(stddev={stddev}): stddev must be 0 or more, and finite")
         require_choice(self, "distribution", distribution, DISTRIBUTIONS)
         self.initial_stddev = float(stddev)
         self.distribution = distribution

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -33,7 +34,8 @@ class ReparameterizedGaussian(keras.layers.Layer):
         `(batch, ..., size)`; the mask goes on.
 
     Raises:
-        ValueError: for a negative weight or `free_bits`, or inputs that are no two tensors of one shape.
+        ValueError: for a weight or `free_bits` that is negative or not finite, or inputs that are no two tensors of one
+            shape.
 
     References:
         Kingma, Welling, 2014. Auto-encoding variational Bayes. arXiv:1312.6114
@@ -44,9 +46,10 @@ class ReparameterizedGaussian(keras.layers.Layer):
 
     def __init__(self, kl_weight: float = 1.0, free_bits: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not (kl_weight >= 0 and free_bits >= 0):
+        if not all(0 <= number < math.inf for number in (kl_weight, free_bits)):
             raise ValueError(
-                f"ReparameterizedGaussian(kl_weight={kl_weight}, free_bits={free_bits}): both must be 0 or more"
+                f"ReparameterizedGaussian(kl_weight={kl_weight}, free_bits={free_bits}): "
+                "both must be 0 or more, and finite"
             )
         self.initial_kl_weight = float(kl_weight)
         self.free_bits = float(free_bits)

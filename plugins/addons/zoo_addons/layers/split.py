@@ -40,7 +40,7 @@ class Split(keras.layers.Layer):
         super().__init__(**kwargs)
         if isinstance(parts, int):
             require_positive(self, "parts", parts)
-        elif not parts or list(parts).count(-1) > 1 or any(size < 1 and size != -1 for size in parts):
+        elif not _are_sizes(parts):
             raise ValueError(f"Split(parts={parts}): sizes must be whole numbers from 1, one of them -1 at most")
         if axis == 0:
             raise ValueError("Split(axis=0): the batch cannot be cut")
@@ -96,3 +96,10 @@ class Split(keras.layers.Layer):
         """Constructor arguments."""
         parts = self.parts if isinstance(self.parts, int) else list(self.parts)
         return {**super().get_config(), "parts": parts, "axis": self.axis}
+
+
+def _are_sizes(parts: Any) -> bool:
+    """Whether these are positive numbers, one of which may be -1."""
+    if not isinstance(parts, list | tuple) or not parts:
+        return False
+    return parts.count(-1) <= 1 and all(size >= 1 or size == -1 for size in parts)

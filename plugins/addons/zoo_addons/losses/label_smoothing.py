@@ -78,7 +78,7 @@ class UniformCrossentropy(SparseClassLoss):
 
         ce = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model = WeightedLosses(model, {"labels": ce, "uniform": UniformCrossentropy(from_logits=True)},
-                               weights={"labels": 0.9, "uniform": 0.1})
+                               loss_weights={"labels": 0.9, "uniform": 0.1})
 
     The least value is `log K` for K classes, where all are equally probable.
 

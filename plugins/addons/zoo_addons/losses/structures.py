@@ -33,17 +33,26 @@ def output_of(y_pred: Any, key: str | int, names: Sequence[str]) -> Tensor:
 
 
 def weights_of(given: Any, term: str, key: str | int, names: Sequence[str]) -> Tensor | None:
-    """The sample weights of a term, as its target would be found; None where there are none for it."""
-    try:
-        return target_of(given, term, key, names)
-    except ValueError:
-        return None
+    """The sample weights of a term, as its target would be found; None where a dictionary has none for it."""
+    return (
+        _first(given, [term, key]) if isinstance(given, dict) else target_of(given, term, key, names, "sample weight")
+    )
 
 
-def target_of(given: Any, term: str, key: str | int, names: Sequence[str]) -> Tensor:
+def require_known(given: Any, y_pred: Any, seen: Mapping[str, str | int], names: Sequence[str]) -> None:
+    """Raise ValueError for sample weights of what is neither a term nor an output; `seen` as in `by_output`."""
+    known = [*seen, *seen.values(), *names, *(y_pred if isinstance(y_pred, dict) else ())]
+    if isinstance(given, dict) and (unknown := [name for name in given if name not in known]):
+        listed = ", ".join(map(str, dict.fromkeys(known)))
+        raise ValueError(
+            f"WeightedLosses: sample weights are for {', '.join(map(str, unknown))}, but there are {listed}"
+        )
+
+
+def target_of(given: Any, term: str, key: str | int, names: Sequence[str], what: str = "target") -> Tensor:
     """The target of a term: by its name, or by that or the number of its output, or the same for all.
 
-    Raises ValueError where there is none.
+    Raises ValueError, which says what is missing, where there is none.
     """
     if not is_structure(given):
         return given
@@ -57,7 +66,7 @@ def target_of(given: Any, term: str, key: str | int, names: Sequence[str]) -> Te
         if index is not None:
             return given[index]
         known = f"a list of {len(given)}"
-    raise ValueError(f"WeightedLosses: there is no target for the term '{term}', but {known}")
+    raise ValueError(f"WeightedLosses: there is no {what} for the term '{term}', but {known}")
 
 
 def by_output(given: Any, y_pred: Any, seen: Mapping[str, str | int], names: Sequence[str]) -> Any:

@@ -19,6 +19,10 @@ Loss = Any
 
 def as_loss(name: str, given: Any) -> Loss:
     """A loss as users may give it, as an object; raises ValueError for what is none."""
+    if isinstance(given, keras.losses.Loss) and given.reduction in (None, "none"):
+        raise ValueError(
+            f"WeightedLosses: the loss of the term '{name}' has reduction=None, which leaves no one number"
+        )
     if isinstance(given, keras.losses.Loss | keras.layers.Layer):
         return given
     found = keras.losses.get(given)

@@ -55,8 +55,9 @@ class WeightedLosses(keras.Model):
         inputs: whatever the model takes.
 
     Raises:
-        ValueError: for no terms, weights or outputs of unknown terms, a weight that is not finite, an output or target
-            that there is not, a loss given to `compile`, and a training step in place of the model.
+        ValueError: for no terms, weights or outputs of unknown terms, a weight that is not finite, a loss that does not
+            reduce, an output or target that there is not, a loss given to `compile`, and a training step in place of
+            the model.
 
     References:
         Wen et al., 2016. A discriminative feature learning approach for deep face recognition. ECCV
@@ -119,6 +120,7 @@ class WeightedLosses(keras.Model):
         """The weighted sum, and whatever losses the layers added. In training, the schedules go on by one batch."""
         if self._compile_loss is not None:
             raise ValueError("WeightedLosses has its losses: compile it without one")
+        structures.require_known(sample_weight, y_pred, self.outputs_seen, self._names())
         if training:
             self._follow_schedules()
         dtype = at_least_float32(keras.config.floatx())

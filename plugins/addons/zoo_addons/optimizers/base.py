@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,6 +82,13 @@ def at_least_tiny(epsilon: float, variable: keras.Variable) -> float:
     return max(epsilon, 6.2e-5) if dtype_of(variable) == "float16" else epsilon
 
 
+def norm_of(tensor: Tensor) -> Tensor:
+    """The Euclidean norm, at least in single precision: in half precision the squares may overflow."""
+    if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
+        tensor = ops.cast(tensor, "float32")
+    return ops.sqrt(ops.sum(ops.square(tensor)))
+
+
 def check_between(
     name: str, value: float, low: float = 0.0, high: float = float("inf"), *, open_high: bool = False
 ) -> None:
@@ -89,6 +97,17 @@ def check_between(
     if not inside:
         wanted = f"at least {low:g}" if high == float("inf") else f"from {low:g} to {'below ' * open_high}{high:g}"
         raise ValueError(f"`{name}` must be a number {wanted}. Received: {name}={value!r}")
+
+
+def check_patterns(name: str, patterns: Any) -> None:
+    """Raise ValueError unless these are regular expressions."""
+    try:
+        for pattern in patterns:
+            re.compile(pattern)
+    except (TypeError, re.error) as failure:
+        raise ValueError(
+            f"`{name}` must be regular expressions. Received: {name}={patterns!r} ({failure})"
+        ) from failure
 
 
 def check_decays(**rates: float) -> None:

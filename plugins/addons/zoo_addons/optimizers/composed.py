@@ -63,6 +63,10 @@ class Composed(NestedOptimizer):
             raise ValueError("The optimizer has a `weight_decay` of its own: give one of the two")
         if not isinstance(lookahead, bool | Mapping):
             raise ValueError(f"`lookahead` must be a bool, or Lookahead's arguments. Received: lookahead={lookahead!r}")
+        if not isinstance(layer_adaptation, bool | int | float):
+            raise ValueError(
+                f"`layer_adaptation` must be a bool or a number. Received: layer_adaptation={layer_adaptation!r}"
+            )
         composed = given
         if weight_decay and adapt_decay:
             composed = WeightDecay(composed, weight_decay, exclude)

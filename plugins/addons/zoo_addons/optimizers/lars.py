@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_addons.optimizers.base import RowOptimizer, Tensor, check_between, check_decays, dense, dtype_of
+from zoo_addons.optimizers.base import RowOptimizer, Tensor, check_between, check_decays, dense, dtype_of, norm_of
 
 
 @keras.saving.register_keras_serializable(package="addons")
@@ -23,7 +23,7 @@ class LARS(RowOptimizer):
         w <- w + v                                          (nesterov: w + momentum * v - learning_rate * d)
 
     Biases and the scales of normalisation layers (variables of rank 0 and 1) get neither the ratio nor weight decay, as
-    is usual, unless `adapt_vectors` is set.
+    is usual, unless `adapt_vectors` is set: for them the learning rate is that of plain SGD, for which 1 is much.
 
     Arguments:
         learning_rate: A float, or a `keras.optimizers.schedules.LearningRateSchedule`.
@@ -84,7 +84,7 @@ class LARS(RowOptimizer):
         weights = ops.convert_to_tensor(variable)
         if self.weight_decay is not None and self._use_weight_decay(variable):
             gradient = gradient + self.weight_decay * weights
-        norm, length = _norm(weights), _norm(gradient)
+        norm, length = norm_of(weights), norm_of(gradient)
         still = ops.logical_or(norm == 0, length == 0)
         ratio = self.trust_coefficient * norm / (ops.where(still, ops.ones_like(length), length) + self.epsilon)
         return gradient * ops.cast(ops.where(still, ops.ones_like(ratio), ratio), gradient.dtype)
@@ -99,10 +99,3 @@ class LARS(RowOptimizer):
             "nesterov": self.nesterov,
             "adapt_vectors": self.adapt_vectors,
         }
-
-
-def _norm(tensor: Tensor) -> Tensor:
-    """The Euclidean norm, at least in single precision: in half precision the squares may overflow."""
-    if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
-        tensor = ops.cast(tensor, "float32")
-    return ops.sqrt(ops.sum(ops.square(tensor)))

@@ -15,6 +15,7 @@ from zoo_addons.optimizers.base import (
     at_least_tiny,
     check_between,
     check_decays,
+    check_patterns,
     dense,
     dtype_of,
     is_sparse,
@@ -67,7 +68,7 @@ class LazyAdam(RowOptimizer):
         **kwargs: As for any Keras optimizer: name, weight_decay, clipnorm, use_ema...
 
     Raises:
-        ValueError: A decay outside [0, 1), a negative epsilon, another word for `moments`.
+        ValueError: A decay outside [0, 1), a negative epsilon, another word for `moments`, no regular expression.
 
     References:
         Kingma and Ba, 2014, arXiv:1412.6980; Su, 2019, https://kexue.fm/archives/6869.
@@ -88,6 +89,7 @@ class LazyAdam(RowOptimizer):
         check_between("epsilon", epsilon)
         if moments not in (TOUCHED, ALL):
             raise ValueError(f'`moments` must be "{TOUCHED}" or "{ALL}". Received: moments={moments!r}')
+        check_patterns("tables", [tables])
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.moments, self.tables = moments, tables
         self._table_keys: frozenset[Any] = frozenset()

@@ -23,8 +23,9 @@ class Lookahead(NestedOptimizer):
 
         optimizer = zoo_addons.Lookahead(keras.optimizers.Adam(1e-3), sync_period=6, slow_step=0.5)
 
-    With `slow_step=1` it is the inner optimizer. The slow weights are saved with the optimizer. Training that ends
-    between two synchronisations leaves the fast weights; `slow_weights` has the others.
+    With `slow_step=1` it is the inner optimizer. The slow weights are saved with the optimizer. Between two
+    synchronisations, in validation and at the end of training too, the model has the fast weights; `slow_weights` has
+    the others.
 
     Arguments:
         optimizer: The inner optimizer: an instance, a name or a config.
@@ -76,7 +77,8 @@ class Lookahead(NestedOptimizer):
 
     def begin(self) -> None:
         """Before the first update the slow weights become what the weights are, pretrained ones too."""
-        assigning.when(ops.convert_to_tensor(self.iterations) == 0, self._start, self._slow_weights_and_weights())
+        is_first = ops.convert_to_tensor(self.iterations) == self._updates_before
+        assigning.when(is_first, self._start, self._slow_weights_and_weights())
 
     def _start(self) -> None:
         for slow, variable in zip(self._slow_weights, self._trainable_variables, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_addons.optimizers.base import check_between
+from zoo_addons.optimizers.base import check_between, check_patterns, norm_of
 from zoo_addons.optimizers.nested import NestedOptimizer, Tensor
 
 
@@ -23,8 +23,9 @@ class Modifier(NestedOptimizer):
     """
 
     def __init__(self, optimizer: Any, exclude: Sequence[str] = (), **kwargs: Any) -> None:
-        if isinstance(exclude, str) or not all(isinstance(pattern, str) for pattern in exclude):
+        if isinstance(exclude, str):
             raise ValueError(f"`exclude` must be a list of regular expressions. Received: exclude={exclude!r}")
+        check_patterns("exclude", exclude)
         super().__init__(optimizer, **kwargs)
         self.exclude = tuple(exclude)
 
@@ -130,15 +131,15 @@ class LayerAdaptation(Modifier):
         learning_rate, weights = remembered
         for variable, before in zip(self.modified(), weights, strict=True):
             moved = variable.value - before
-            ratio = self._ratio(before, moved, ops.cast(learning_rate, moved.dtype))
-            value = before + ratio * moved
+            value = before + self._ratio(before, moved, learning_rate) * moved
             variable.assign(value if variable.constraint is None else variable.constraint(value))
 
     def _ratio(self, before: Tensor, moved: Tensor, learning_rate: Tensor) -> Tensor:
-        length, distance = (ops.sqrt(ops.sum(ops.square(tensor))) for tensor in (before, moved))
+        length, distance = norm_of(before), norm_of(moved)
         usable = ops.logical_and(length > 0, distance > 0)
-        ratio = self.trust * learning_rate * length / ops.where(usable, distance, ops.ones_like(distance))
-        return ops.where(usable, ratio, ops.ones_like(ratio))
+        rate = self.trust * ops.cast(learning_rate, length.dtype)
+        ratio = rate * length / ops.where(usable, distance, ops.ones_like(distance))
+        return ops.cast(ops.where(usable, ratio, ops.ones_like(ratio)), before.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make it anew."""

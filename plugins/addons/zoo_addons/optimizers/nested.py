@@ -23,8 +23,8 @@ class NestedOptimizer(keras.optimizers.Optimizer):
     A subclass writes `finish`, and `begin` and `undo` where it has to do something before. The learning rate, its
     schedule, clipping, the loss scale and `gradient_accumulation_steps` are the inner optimizer's, and `iterations`
     too: it counts updates, so that nothing happens where the inner one only accumulates, or leaves a batch out that
-    overflowed. A moving average of the weights (`use_ema`) is taken over from it, since it has to follow the last word
-    on the weights.
+    overflowed; those of an inner optimizer that has been used before count, too. A moving average of the weights
+    (`use_ema`) is taken over from it, since it has to follow the last word on the weights.
 
     Arguments:
         optimizer: The inner optimizer: an instance, a name or a config. Afterwards at `.inner_optimizer`.
@@ -44,6 +44,7 @@ class NestedOptimizer(keras.optimizers.Optimizer):
             raise ValueError(f"`optimizer` must be a Keras optimizer. Received: optimizer={optimizer!r}")
         super().__init__(learning_rate=0.0, name=name, **{**_average_of(inner), **kwargs})
         self.inner_optimizer = inner
+        self._updates_before = int(ops.convert_to_numpy(ops.convert_to_tensor(inner.iterations)))
 
     # What a subclass does.
 
@@ -102,7 +103,7 @@ class NestedOptimizer(keras.optimizers.Optimizer):
         for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
             # Not by `cast`, which on TensorFlow would round the number to float32 first.
             momentum = ops.convert_to_tensor(self.ema_momentum, dtype=average.dtype)
-            decay = ops.where(updates > 1, momentum, ops.zeros_like(momentum))
+            decay = ops.where(updates > self._updates_before + 1, momentum, ops.zeros_like(momentum))
             average.assign(decay * average + (1 - decay) * variable)
         if self.ema_overwrite_frequency:
             assigning.when(

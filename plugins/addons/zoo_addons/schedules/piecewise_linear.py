@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo_addons.optimizers.base import check_between
+
 
 @keras.saving.register_keras_serializable(package="addons")
 class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
@@ -37,8 +39,7 @@ class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rate: float, factors: Mapping[int, float], name: str = "PiecewiseLinear") -> None:
         super().__init__()
-        if learning_rate < 0:
-            raise ValueError(f"`learning_rate` must not be negative. Received: learning_rate={learning_rate}")
+        check_between("learning_rate", float(learning_rate))
         self.learning_rate, self.name = float(learning_rate), name
         self.factors = _checked(factors)
         points = dict(self.factors)
@@ -59,14 +60,15 @@ class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _checked(factors: Mapping[Any, float]) -> dict[int, float]:
+    if not isinstance(factors, Mapping):
+        raise ValueError(f"`factors` must be a dictionary, step -> factor. Received: factors={factors!r}")
     points = {}
     for step, factor in factors.items():
         if isinstance(step, str) and step.isdigit():
             step = int(step)
         if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
             raise ValueError(f"`factors` must name steps, whole numbers from 0 on. Received: step {step!r}")
-        if factor < 0:
-            raise ValueError(f"`factors` must not be negative. Received: {factor} at step {step}")
+        check_between(f"factors[{step}]", float(factor))
         points[int(step)] = float(factor)
     if not points:
         raise ValueError("`factors` must have at least one step. Received: factors={}")

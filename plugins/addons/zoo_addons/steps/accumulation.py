@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -27,10 +29,11 @@ class GradientAccumulation(TrainStep):
         g = sum_j D_j * dL_j/dw / sum_j D_j
 
     which is the gradient of the large batch, and only then clipped, averaged and applied; moving averages of the
-    weights (`use_ema`), `iterations` and schedules count updates, not batches. After the last batch of an epoch the
-    rest is applied, however few; so epochs are as if each had been divided into large batches anew. The sums, and how
-    far they are, are variables: training goes on where it was saved, also between two updates. In `mixed_float16` a
-    batch that overflows drops the update of its whole large batch and halves the loss scale, as the large batch would.
+    weights (`use_ema`), `iterations` and schedules count updates, not batches; callbacks that act by batch (WarmUp,
+    OneCycle) count batches. After the last batch of an epoch the rest is applied, however few; so epochs are as if each
+    had been divided into large batches anew. The sums, and how far they are, are variables: training goes on where it
+    was saved, also between two updates. In `mixed_float16` a batch that overflows drops the update of its whole large
+    batch and halves the loss scale, as the large batch would.
 
     The denominator D_j of a Keras loss is, by its `reduction`:
 
@@ -41,8 +44,9 @@ class GradientAccumulation(TrainStep):
 
     What else is in the total, `add_loss` or what a model's own `compute_loss` adds, counts as a mean over examples, and
     a loss that is computed in another way (a plain scalar, say, or over pairs within the batch) too; regularisation
-    counts once. If these differ within one model, as of two outputs with masks of their own, each kind needs sums of
-    its own and another pass over each batch: an error then says what `denominators` to give.
+    counts once. If these differ within one model, as of two outputs with masks of their own, or one whose length varies
+    from batch to batch beside one whose does not, each kind needs sums of its own and another pass over each batch: an
+    error then says what `denominators` to give.
 
     Equal to the large batch is what depends on examples one by one. BatchNormalization does not: it normalises by the
     statistics of each micro-batch, and its moving averages move with each; the same holds of losses over pairs. Dropout
@@ -69,6 +73,12 @@ class GradientAccumulation(TrainStep):
                 raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
         self.steps, self.denominators = steps, denominators
         self.looks_again = denominators > 1
+        self._ratio = ""
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.compile`."""
+        self._ratio = ""
+        super().compile(*args, **kwargs)
 
     def make_variables(self) -> None:
         """Sums of weighted gradients and of their weights, the denominator whose weight is 1, and how many batches."""
@@ -122,6 +132,18 @@ class GradientAccumulation(TrainStep):
         self.when(self._count >= self.steps, self._update_weights, self._changing())
         loss, _, _, y_pred = first.y_pred
         return Evaluation(loss, [], y_pred)
+
+    def require_ratio(self, sizes: Sequence[int], kinds: int) -> None:
+        """Raise ValueError where losses that go into one sum have other sizes to one another than they had before."""
+        divisor = math.gcd(*sizes) or 1
+        ratio = ":".join(str(size // divisor) for size in sizes)
+        if self._ratio not in ("", ratio):
+            raise ValueError(
+                f"The sizes of the losses to one another vary from batch to batch, {self._ratio} and now {ratio}, and "
+                f"cannot share a denominator: give {type(self).__name__}(model, steps, denominators={kinds}). "
+                f"Received: denominators={self.denominators}"
+            )
+        self._ratio = ratio
 
     def _add(self, batch: Batch, index: int, parts: list[Part]) -> Evaluation:
         """Add the gradients of one part of the loss; `parts` become all of them, to be counted.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,8 +14,8 @@ from keras.src.backend import get_keras_mask
 from keras.src.losses.loss import apply_mask, squeeze_or_expand_to_same_rank
 
 if TYPE_CHECKING:
+    from zoo_addons.steps.accumulation import GradientAccumulation
     from zoo_addons.steps.batch import Batch
-    from zoo_addons.steps.step import TrainStep
 
 Tensor = Any
 """A tensor of whatever the backend is."""
@@ -36,7 +36,18 @@ class Part:
     denominator: Tensor
 
 
-def loss_in_parts(step: TrainStep, batch: Batch, y_pred: Any) -> tuple[Tensor, list[Part]]:
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The kind of a mean over `size` elements of each example, by the number of the loss.
+
+    Such means are proportional to those over examples for as long as the size stays.
+    """
+
+    loss: int
+    size: int = field(compare=False)
+
+
+def loss_in_parts(step: GradientAccumulation, batch: Batch, y_pred: Any) -> tuple[Tensor, list[Part]]:
     """A batch's loss in training, and the parts that it is the sum of: at least one, no two of a kind.
 
     Each loss given to `compile` is a part. What else there is (regularisation, `add_loss`, what a model's own
@@ -50,6 +61,7 @@ def loss_in_parts(step: TrainStep, batch: Batch, y_pred: Any) -> tuple[Tensor, l
     if not parts:
         return total, [Part(EXAMPLES, total, examples)]
     rest = _rest(step)
+    parts = _settled(step, parts, rest)
     if rest is not None and any(part.kind != EXAMPLES for part in parts):
         # Regularisation may go with the mean of anything, a sum excepted.
         home = next((part for part in parts if part.kind != SUM), None) if rest == "regularisation" else None
@@ -57,6 +69,20 @@ def loss_in_parts(step: TrainStep, batch: Batch, y_pred: Any) -> tuple[Tensor, l
         parts.append(Part(EXAMPLES, value, examples) if home is None else Part(home.kind, value, home.denominator))
     merged = _merged(parts)
     return total, merged if len(merged) > 1 else [Part(merged[0].kind, total, merged[0].denominator)]
+
+
+def _settled(step: GradientAccumulation, parts: list[Part], rest: str | None) -> list[Part]:
+    """The parts with means over elements as kinds of their own, if there are sums for all; else as over examples."""
+    kinds = {part.kind for part in parts} | ({EXAMPLES} if rest == "more" else set())
+    if len(kinds) <= step.denominators:
+        return parts
+    sizes = [part.kind.size if isinstance(part.kind, Elements) else 1 for part in parts if _is_steady(part)]
+    step.require_ratio(sizes + [1] * (rest == "more"), len(kinds))
+    return [replace(part, kind=EXAMPLES) if _is_steady(part) else part for part in parts]
+
+
+def _is_steady(part: Part) -> bool:
+    return part.kind == EXAMPLES or isinstance(part.kind, Elements)
 
 
 def _merged(parts: list[Part]) -> list[Part]:
@@ -68,7 +94,7 @@ def _merged(parts: list[Part]) -> list[Part]:
     return list(merged.values())
 
 
-def _rest(step: TrainStep) -> str | None:
+def _rest(step: GradientAccumulation) -> str | None:
     """What is in the total beside the compiled losses: "regularisation" alone, "more", or None."""
     model = step.model
     if type(model).compute_loss is not keras.Model.compute_loss:
@@ -80,7 +106,7 @@ def _rest(step: TrainStep) -> str | None:
 
 
 @contextlib.contextmanager
-def _watched(step: TrainStep, batch: Batch, y_pred: Any, parts: list[Part]) -> Iterator[None]:
+def _watched(step: GradientAccumulation, batch: Batch, y_pred: Any, parts: list[Part]) -> Iterator[None]:
     """Within it, each compiled loss that is computed adds itself to `parts`."""
     compiled = step._compile_loss
     if compiled is None:
@@ -92,7 +118,8 @@ def _watched(step: TrainStep, batch: Batch, y_pred: Any, parts: list[Part]) -> I
             compiled(batch.y, y_pred, batch.sample_weight)
     own = compiled._flat_losses
     compiled._flat_losses = [
-        entry._replace(loss=_Watched(entry.loss, entry.loss_weights, batch, parts)) for entry in own
+        entry._replace(loss=_Watched(number, entry.loss, entry.loss_weights, batch, parts))
+        for number, entry in enumerate(own)
     ]
     try:
         yield
@@ -103,8 +130,8 @@ def _watched(step: TrainStep, batch: Batch, y_pred: Any, parts: list[Part]) -> I
 class _Watched:
     """A loss which, when it is called, notes what it was divided by."""
 
-    def __init__(self, loss: Any, weight: Any, batch: Batch, parts: list[Part]) -> None:
-        self.loss, self.weight, self.batch, self.parts = loss, weight, batch, parts
+    def __init__(self, number: int, loss: Any, weight: Any, batch: Batch, parts: list[Part]) -> None:
+        self.number, self.loss, self.weight, self.batch, self.parts = number, loss, weight, batch, parts
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         computed: list[Tensor] = []
@@ -131,10 +158,11 @@ class _Watched:
         if mask is not None:
             return self, _count(_real(mask)) * _count(ops.size(values)) / _count(ops.size(mask))
         inner = values.shape[1:]
-        known = all(length is not None for length in inner)
-        if known:
-            return EXAMPLES, _count(ops.shape(values)[0]) * math.prod(inner)
-        return self, _count(ops.size(values))
+        if any(length is None for length in inner):
+            return self, _count(ops.size(values))
+        size = math.prod(inner)
+        kind = EXAMPLES if size == 1 else Elements(self.number, size)
+        return kind, _count(ops.shape(values)[0]) * size
 
 
 @contextlib.contextmanager
