@@ -83,6 +83,16 @@ def test_lines_of_standard_input_are_questions(folder: Path) -> None:
     assert [line[:4] for line in output] == ["> 怎么", "1\t" + output[1][2:4], "> 运费", "1\t" + output[3][2:4]]
 
 
+def test_many_questions_are_answered_a_few_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = "怎么退货\n怎么付款\n运费多少\n"
+    at_once = json.loads(succeed("--index", "faq.csv", "--json", typed=typed).stdout)
+    monkeypatch.setattr(asking, "_SCORES", 6)
+    parted = json.loads(succeed("--index", "faq.csv", "--json", typed=typed).stdout)
+    assert [each["question"] for each in parted] == typed.split()
+    for one, other in zip(at_once, parted, strict=True):
+        assert [hit["answer"] for hit in one["answers"]] == [hit["answer"] for hit in other["answers"]]
+
+
 def test_a_question_without_a_known_word_is_told_apart(folder: Path) -> None:
     result = succeed("-i", "faq.csv", "--json", typed="xyz\n运费\n")
     assert "'xyz': the model knows none of its words" in result.stderr
@@ -100,6 +110,15 @@ def test_what_is_wrong_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     refuse(DataError, "should end in .tsv", "a", "-i", "faq.txt")
     monkeypatch.setenv("ZOO_DATA", str(folder))
     refuse(DataError, "--index ./faq.tsv", "a")
+
+
+def test_a_ranker_without_its_words_is_told_from_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo_core import loading
+    from zoo_metric_learning.models.faq_ranker import FaqRanker
+
+    monkeypatch.setattr(loading, "load", lambda reference: FaqRanker(5, units=2))
+    with pytest.raises(UsageError, match="came without its words"):
+        commands.load_ranker("mine")
 
 
 def test_at_a_terminal_nothing_typed_is_wrong_usage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,14 @@ def test_panels_have_one_scale_class_names_and_marked_centers(tmp_path):
         assert len(image.convert("RGB").getcolors(1 << 20)) > 100
 
 
+@pytest.mark.backend
+def test_of_no_images_the_results_have_their_width():
+    model = CenterClassifier(image_shape=(8, 8, 1), classes=4, filters=(2,), units=3)
+    images = np.zeros((0, 8, 8, 1), "uint8")
+    assert model.logits(images).shape == (0, 4)
+    assert model.features(images).shape == (0, 2)
+
+
 def test_scatter_draws_and_refuses(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pictures, "panel", lambda reference, *_: panel(reference, 1, True))

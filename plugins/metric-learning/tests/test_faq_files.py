@@ -50,6 +50,7 @@ def test_answers_of_several_lines_stay_whole_in_csv(tmp_path):
         ("faq.tsv", "q\ta\n\t b", "line 2: no question"),
         ("faq.tsv", "q\t  \n", "line 1: no answer"),
         ("faq.csv", 'q,a\nq,"open', "line 2: unexpected end of data"),
+        ("faq.csv", 'q,"a\nb\nc"\nq, \n', "line 4: no answer"),
         ("faq.jsonl", '{"question": "q"}', 'line 1: expected {"question"'),
         ("faq.jsonl", '{"question": 1, "answer": "a"}', 'line 1: expected {"question"'),
         ("faq.jsonl", "[]\n", 'line 1: expected {"question"'),

@@ -98,6 +98,26 @@ def test_center_loss_is_finite_at_the_edges():
         layer([np.ones((1, 3)), np.array([2])])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_centers_of_any_precision_move(rng, dtype):
+    if dtype == "float64" and keras.backend.backend() == "jax":
+        pytest.skip("JAX has float64 only where it is switched on")
+    layer = zoo.CenterLoss(2, update="moving", rate=1.0, initializer="zeros", dtype=dtype)
+    layer([np.array([[2.0, 4.0]], "float32"), np.array([1])], training=True)
+    assert keras.backend.standardize_dtype(layer.centers.dtype) == dtype
+    np.testing.assert_allclose(numpy(layer.centers), [[0, 0], [1, 2]])
+
+
+def test_numbers_of_numpy_are_numbers():
+    labels = np.array([0, 1, 2])
+    layer = zoo.CenterLoss(labels.max() + 1, weight=np.float32(0.5), rate=np.float64(0.25))
+    assert keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer)).classes == 3
+    assert zoo.CrossBatchMemory(zoo.TripletLoss(margin=np.float32(0.5)), size=np.int64(7)).get_config()["size"] == 7
+    assert zoo.ArcFaceLoss(margin=np.float32(0.5)).margin == 0.5
+    with pytest.raises(ValueError, match="classes"):
+        zoo.CosineClassifier(np.float64(3))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"classes": 0}, {"weight": -1}, {"update": "mean"}, {"rate": 1.5}],
@@ -228,6 +248,29 @@ def test_batch_larger_than_the_memory_is_refused():
     layer = zoo.CrossBatchMemory(zoo.ContrastiveLoss(), size=3)
     with pytest.raises(ValueError, match="larger size"):
         layer([np.ones((4, 2)), np.zeros(4, "int32")], training=True)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there the size of a batch may be unknown")
+def test_of_a_batch_of_unknown_size_the_last_samples_stay(rng):
+    import tensorflow as tf
+
+    x, labels = rng.standard_normal((8, 2)).astype("float32"), np.arange(8, dtype="int32") % 3
+    layer = zoo.CrossBatchMemory(zoo.ContrastiveLoss(), size=3, batch_weight=0.0)
+    layer.build([(None, 2), (None,)])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2)), tf.TensorSpec((None,), "int32")])
+    def step(x, labels):
+        return layer.with_labels(x, labels, True)[1]
+
+    found = float(step(x, labels))
+    order = np.argsort((np.arange(8) % 3)[-3:])
+    np.testing.assert_array_equal(numpy(layer.embeddings), x[-3:][order])
+    np.testing.assert_array_equal(numpy(layer.labels), labels[-3:][order])
+    distances = np.linalg.norm(unit(x)[:, None] - unit(x[-3:])[None], axis=-1)
+    same = labels[:, None] == labels[-3:]
+    positives = same & (np.arange(8)[:, None] != np.arange(5, 8))
+    terms = np.maximum(0, 1 - distances[~same])
+    assert found == pytest.approx(distances[positives].mean() + terms[terms > 0].mean(), rel=1e-4)
 
 
 def test_added_loss_between_two_outputs_is_trained_and_scheduled(rng):

@@ -62,6 +62,16 @@ def test_label_out_of_range_is_refused_where_it_is_seen():
             zoo.ArcFaceLoss()(np.array(labels), cosines)
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="nothing is compiled: the label is seen, and refused")
+def test_label_out_of_range_counts_nothing_where_it_is_not_seen(rng):
+    x = rng.standard_normal((4, 2))
+    model = keras.Sequential([keras.Input((2,)), zoo.CosineClassifier(3)])
+    model.compile("sgd", loss=zoo.AMSoftmaxLoss())
+    mixed = model.evaluate(x, np.array([0, 1, 3, -1]), batch_size=4, verbose=0)
+    known = model.evaluate(x[:2], np.array([0, 1]), verbose=0)
+    assert mixed == pytest.approx(known / 2, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", PSI)
 def test_layer_and_loss_agree(rng, name):
     """The layer's logits in training, under plain cross-entropy; without labels and in inference, plain cosines."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
+
+
+def require_finite(**values: float) -> None:
+    """Raise ValueError for one that is infinite or not a number."""
+    for name, value in values.items():
+        if not _is_number(value):
+            raise ValueError(f"{name} must be a finite number, got {value!r}")
 
 
 def require_not_negative(**values: float) -> None:
@@ -21,10 +29,10 @@ def require_positive(**values: float) -> None:
             raise ValueError(f"{name} must be a number above 0, got {value!r}")
 
 
-def require_count(**values: int) -> None:
+def require_count(**values: Any) -> None:
     """Raise ValueError for one that is no whole number of at least 1."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
 
 
@@ -58,4 +66,5 @@ def require_as_large(one: Any, other: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    # NumPy's numbers are Real and Integral, but neither int nor, in single precision, float.
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

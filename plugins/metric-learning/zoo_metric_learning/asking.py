@@ -22,6 +22,9 @@ DATA = "qa-medical-zh"
 MOST_KEPT = 8
 """Indexes that are kept to be used again."""
 
+_SCORES = 10_000_000
+"""Scores computed at a time: some 20 bytes each."""
+
 _VERSION = "1"
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -75,11 +78,13 @@ def answer(model: FaqRanker, faq: Faq, questions: Sequence[str], top: int) -> li
     """The best `top` entries for each question, best first; none where no word of a question is known."""
     import numpy as np
 
-    scores = model.scores(questions, faq.index)
+    at_once = max(1, _SCORES // len(faq.entries))
     found = []
-    for question, row in zip(questions, scores, strict=True):
-        best = np.argsort(-row, kind="stable")[:top] if knows(model, question) else ()
-        found.append([Hit(float(row[place]), faq.entries[place]) for place in best])
+    for start in range(0, len(questions), at_once):
+        asked = questions[start : start + at_once]
+        for question, row in zip(asked, model.scores(asked, faq.index), strict=True):
+            best = np.argsort(-row, kind="stable")[:top] if knows(model, question) else ()
+            found.append([Hit(float(row[place]), faq.entries[place]) for place in best])
     return found
 
 

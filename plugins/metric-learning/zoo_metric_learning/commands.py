@@ -156,10 +156,12 @@ def load_ranker(reference: str) -> tuple[FaqRanker, str]:
 
     loading_notice()
     model = load(reference)
-    if not (hasattr(model, "scores") and getattr(model, "vocabulary", None)):
+    if not hasattr(model, "scores"):
         raise UsageError(
             f"'{clean(reference)}' is no ranker of answers", "see `zoo list metric-learning` for those that are"
         )
+    if not model.vocabulary:
+        raise UsageError(f"'{clean(reference)}' came without its words", "its folder should hold vocab.txt")
     weights = next((file.sha256 for file in pull(reference).files if file.name == WEIGHTS_FILE), "")
     return model, weights
 

@@ -83,16 +83,15 @@ def _objects(stream: TextIO, where: str) -> Iterator[tuple[int, str, str]]:
 
 def _rows(stream: TextIO, suffix: str, where: str) -> Iterator[tuple[int, str, str]]:
     # Quotes have no meaning in a .tsv file.
-    reader = csv.reader(stream, strict=True) if suffix == ".csv" else _tabbed(stream)
+    rows = _quoted(stream) if suffix == ".csv" else _tabbed(stream)
     number = 0
     columns = (0, 1)
     try:
-        for row in reader:
-            number += 1
+        for place, (number, row) in enumerate(rows):
             if not any(cell.strip() for cell in row):
                 continue
             names = [cell.strip().lower() for cell in row]
-            if number == 1 and set(_COLUMNS) <= set(names):
+            if place == 0 and set(_COLUMNS) <= set(names):
                 columns = (names.index("question"), names.index("answer"))
                 continue
             if len(row) <= max(columns):
@@ -103,6 +102,13 @@ def _rows(stream: TextIO, suffix: str, where: str) -> Iterator[tuple[int, str, s
         raise DataError(f"{where}, line {number + 1}: {error}") from None
 
 
-def _tabbed(stream: TextIO) -> Iterator[list[str]]:
-    for line in stream:
-        yield line.rstrip("\r\n").split("\t")
+def _quoted(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """Rows, each with the line that it ends in: a cell may have several."""
+    reader = csv.reader(stream, strict=True)
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _tabbed(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(stream, 1):
+        yield number, line.rstrip("\r\n").split("\t")

@@ -20,6 +20,12 @@ def maker(window: int = 3, **sizes: int) -> BlockMaker:
     return BlockMaker(np.ones(WORDS, np.float32), np.arange(1, WORDS + 1) / WORDS, window=window, **sizes)
 
 
+@pytest.mark.parametrize("name", ["window", "centers", "negatives", "parallel"])
+def test_sizes_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} should be at least 1"):
+        maker(**{name: 0})
+
+
 def text(rng: np.random.Generator, rows: int, length: int) -> np.ndarray:
     """Rows of ids, no two of which are alike within a row, with ends of lines here and there."""
     found = np.stack([rng.permutation(WORDS)[:length] for _ in range(rows)]).astype(np.int32)

@@ -138,6 +138,14 @@ def test_an_optimizer_that_is_more_than_sgd_is_refused(rng, optimizer):
         model.train_on_batch(*batches(rng)[0])
 
 
+@pytest.mark.parametrize("data", [np.zeros((2, 3), "int32"), {"words": np.zeros((1, 1, 3), "int32")}], ids=type)
+def test_what_is_no_blocks_is_refused(data):
+    model = Word2Vec(WORDS, 3)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    with pytest.raises(ValueError, match=r"BlockMaker\.make"):
+        model.train_on_batch(data)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -51,6 +51,12 @@ class BlockMaker:
     negatives: int = 64
     parallel: int = 4
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a size below 1."""
+        for name in ("window", "centers", "negatives", "parallel"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} should be at least 1, not {getattr(self, name)}")
+
     @classmethod
     def of_vocabulary(
         cls,

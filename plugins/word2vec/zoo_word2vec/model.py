@@ -234,6 +234,8 @@ class Word2Vec(keras.Model):
 
 def _as_tensors(data: Any) -> dict[str, Any]:
     batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+    if not isinstance(batch, Mapping) or not {"words", "left", "right", "noise"} <= set(batch):
+        raise ValueError("word2vec is trained on what zoo_word2vec.BlockMaker.make gives: words, left, right and noise")
     return {name: ops.convert_to_tensor(array) for name, array in batch.items()}
 
 

@@ -70,7 +70,7 @@ class CenterLoss(LabelledLayer):
         require_not_negative(weight=weight)
         require_choice("update", update, _UPDATES)
         require_fraction(rate=rate)
-        self.classes = classes
+        self.classes = int(classes)
         self.update = update
         self.rate = float(rate)
         self.initializer = keras.initializers.get(initializer)
@@ -109,10 +109,12 @@ class CenterLoss(LabelledLayer):
         return ops.logical_and(labels >= 0, labels < self.classes)
 
     def _move(self, features: Any, labels: Any) -> None:
-        members = ops.cast(ops.arange(self.classes, dtype="int32")[:, None] == ops.cast(labels, "int32"), "float32")
+        centers = as_float32(self.centers)
+        members = ops.arange(self.classes, dtype="int32")[:, None] == ops.cast(labels, "int32")
+        members = ops.cast(members, centers.dtype)
         counts = ops.sum(members, axis=1, keepdims=True)
-        differences = ops.matmul(members, ops.cast(features, "float32")) - counts * self.centers
-        self.centers.assign(self.centers + self.rate * differences / (1 + counts))
+        differences = ops.matmul(members, features) - counts * centers
+        self.centers.assign(centers + self.rate * differences / (1 + counts))
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -37,7 +37,7 @@ class CosineClassifier(keras.layers.Layer):
     def __init__(self, classes: int, initializer: Any = "glorot_uniform", **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         require_count(classes=classes)
-        self.classes = classes
+        self.classes = int(classes)
         self.initializer = keras.initializers.get(initializer)
 
     def build(self, input_shape: Any) -> None:

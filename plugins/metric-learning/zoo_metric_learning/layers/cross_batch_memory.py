@@ -44,7 +44,8 @@ class CrossBatchMemory(LabelledLayer):
     (batch, dimensions). Memory: size * dimensions numbers of 4 bytes, and some matrices (batch, size).
 
     Raises:
-        ValueError: for an argument out of range, another loss, a batch larger than the memory, or other shapes.
+        ValueError: for an argument out of range, another loss, other shapes, or a batch that is known to be larger than
+            the memory; of one whose size is not known beforehand the last `size` samples are remembered.
 
     References:
         Wang, Zhang, Huang and Scott, 2020, Cross-batch memory for embedding learning: arXiv:1912.06798.
@@ -61,7 +62,7 @@ class CrossBatchMemory(LabelledLayer):
         require_count(size=size)
         require_not_negative(weight=weight, batch_weight=batch_weight)
         self.loss = loss
-        self.size = size
+        self.size = int(size)
         self.batch_weight = float(batch_weight)
         self._first_weight = float(weight)
 
@@ -104,17 +105,19 @@ class CrossBatchMemory(LabelledLayer):
         return ops.mean(self.loss.of_pairs(pairs))
 
     def _remember(self, embeddings: Any, labels: Any) -> Any:
-        """Put a batch in the place of the oldest entries; where its samples are now."""
+        """Put a batch in the place of the oldest entries; where its samples are now, -1 for one without a place."""
         count = embeddings.shape[0]
         if count is not None and count > self.size:
             raise ValueError(f"a memory of {self.size} is too small for a batch of {count}: give a larger size")
-        positions = (self.step + ops.arange(ops.shape(embeddings)[0], dtype="int32")) % self.size
-        set_rows(self.embeddings, positions, embeddings)
-        set_rows(self.labels, positions, labels)
         count = ops.cast(ops.shape(embeddings)[0], "int32")
+        numbers = ops.arange(ops.shape(embeddings)[0], dtype="int32")
+        positions = (self.step + numbers) % self.size
+        # A batch whose size is not known beforehand may be larger: its last samples stay.
+        set_rows(self.embeddings, positions[-self.size :], embeddings[-self.size :])
+        set_rows(self.labels, positions[-self.size :], labels[-self.size :])
         self.step.assign((self.step + count) % self.size)
         self.filled.assign(ops.minimum(self.filled + count, self.size))
-        return positions
+        return ops.where(numbers < count - self.size, -1, positions)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -10,7 +10,7 @@ from keras import ops
 from zoo_metric_learning.arguments import require_count, require_not_negative, require_positive
 from zoo_metric_learning.distances import similarities
 from zoo_metric_learning.layers.labelled import LabelledLayer, as_float32
-from zoo_metric_learning.margins import am_softmax, arc_face, require_angle, simpler_a_softmax, with_margin
+from zoo_metric_learning.margins import am_softmax, arc_face, one_hot, require_angle, simpler_a_softmax
 
 
 class MarginSoftmax(LabelledLayer):
@@ -25,12 +25,12 @@ class MarginSoftmax(LabelledLayer):
         super().__init__(**kwargs)
         require_count(classes=classes)
         require_positive(scale=scale)
-        self.classes = classes
+        self.classes = int(classes)
         self.scale = float(scale)
         self.initializer = keras.initializers.get(initializer)
 
-    def lowered(self, cosine: Any) -> Any:
-        """The cosine of the right class with its margin."""
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
+        """The cosines with the margin: `of_label` is 1 for the class of each sample, else 0."""
         raise NotImplementedError
 
     def build_for(self, shape: tuple[int | None, ...]) -> None:
@@ -44,7 +44,9 @@ class MarginSoftmax(LabelledLayer):
     def with_labels(self, inputs: Any, labels: Any, training: bool) -> tuple[Any, Any]:
         """The logits, in training with the margin; no loss is added."""
         cosines = self._cosines(inputs)
-        return self.scale * (with_margin(cosines, labels, self.lowered) if training else cosines), None
+        if training:
+            cosines = self.lowered(cosines, one_hot(labels, cosines))
+        return self.scale * cosines, None
 
     def without_labels(self, inputs: Any) -> Any:
         """The logits without margin: (batch, classes)."""
@@ -94,9 +96,9 @@ class ArcFace(MarginSoftmax):
         require_angle(margin)
         self.margin = float(margin)
 
-    def lowered(self, cosine: Any) -> Any:
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
         """cos(t + m)."""
-        return arc_face(cosine, self.margin)
+        return arc_face(cosines, of_label, self.margin)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -134,9 +136,9 @@ class AMSoftmax(MarginSoftmax):
         require_not_negative(margin=margin)
         self.margin = float(margin)
 
-    def lowered(self, cosine: Any) -> Any:
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
         """cos - m."""
-        return am_softmax(cosine, self.margin)
+        return am_softmax(cosines, of_label, self.margin)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -171,6 +173,6 @@ class SimplerASoftmax(MarginSoftmax):
     def __init__(self, classes: int, scale: float = 30.0, **kwargs: Any) -> None:
         super().__init__(classes, scale=scale, **kwargs)
 
-    def lowered(self, cosine: Any) -> Any:
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
         """min(cos 4t, cos t)."""
-        return simpler_a_softmax(cosine)
+        return simpler_a_softmax(cosines, of_label)

@@ -11,7 +11,7 @@ from zoo_metric_learning.arguments import require_matrix, require_not_negative, 
 from zoo_metric_learning.distances import at_least_float32
 from zoo_metric_learning.labels import flat_labels, require_as_many
 from zoo_metric_learning.losses.base import raised
-from zoo_metric_learning.margins import am_softmax, arc_face, require_angle, simpler_a_softmax, with_margin
+from zoo_metric_learning.margins import am_softmax, arc_face, one_hot, require_angle, simpler_a_softmax
 
 
 class MarginSoftmaxLoss(keras.losses.Loss):
@@ -19,8 +19,7 @@ class MarginSoftmaxLoss(keras.losses.Loss):
 
     `y_pred` are cosines of shape (batch, classes), as `CosineClassifier(classes)` gives; `y_true` labels from 0 to
     classes - 1, (batch,) or (batch, 1). A label that is none of them raises ValueError where its value is known; in
-    compiled code its loss is that of no class at all, the log of the sum of all exponentials. A subclass says what the
-    margin does.
+    compiled code its loss is 0. A subclass says what the margin does.
     """
 
     def __init__(
@@ -34,20 +33,18 @@ class MarginSoftmaxLoss(keras.losses.Loss):
         require_positive(scale=scale)
         self.scale = float(scale)
 
-    def lowered(self, cosine: Any) -> Any:
-        """The cosine of the right class with its margin."""
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
+        """The cosines with the margin: `of_label` is 1 for the class of each sample, else 0."""
         raise NotImplementedError
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The cross-entropy of each sample: (batch,)."""
-        cosines = ops.clip(at_least_float32(y_pred), -1, 1)
+        cosines = at_least_float32(y_pred)
         require_matrix("cosines", cosines)
         labels = flat_labels(y_true)
         require_as_many(labels, cosines)
-        logits = self.scale * with_margin(cosines, labels, self.lowered)
-        classes = ops.arange(logits.shape[-1], dtype="int32")
-        is_label = classes[None, :] == ops.cast(labels, "int32")[:, None]
-        return ops.logsumexp(logits, axis=1) - ops.sum(ops.where(is_label, logits, 0), axis=1)
+        of_label = one_hot(labels, cosines)
+        return ops.categorical_crossentropy(of_label, self.scale * self.lowered(cosines, of_label), from_logits=True)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -89,9 +86,9 @@ class AMSoftmaxLoss(MarginSoftmaxLoss):
         require_not_negative(margin=margin)
         self.margin = float(margin)
 
-    def lowered(self, cosine: Any) -> Any:
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
         """cos - m."""
-        return am_softmax(cosine, self.margin)
+        return am_softmax(cosines, of_label, self.margin)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -132,9 +129,9 @@ class ArcFaceLoss(MarginSoftmaxLoss):
         require_angle(margin)
         self.margin = float(margin)
 
-    def lowered(self, cosine: Any) -> Any:
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
         """cos(t + m)."""
-        return arc_face(cosine, self.margin)
+        return arc_face(cosines, of_label, self.margin)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -172,6 +169,6 @@ class SimplerASoftmaxLoss(MarginSoftmaxLoss):
     ) -> None:
         super().__init__(scale=scale, reduction=reduction, name=name, dtype=dtype)
 
-    def lowered(self, cosine: Any) -> Any:
+    def lowered(self, cosines: Any, of_label: Any) -> Any:
         """min(cos 4t, cos t)."""
-        return simpler_a_softmax(cosine)
+        return simpler_a_softmax(cosines, of_label)

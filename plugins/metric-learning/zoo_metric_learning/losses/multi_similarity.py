@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo_metric_learning.arguments import require_positive
+from zoo_metric_learning.arguments import require_finite, require_positive
 from zoo_metric_learning.distances import similarities
 from zoo_metric_learning.losses.base import EmbeddingLoss
 from zoo_metric_learning.miners.base import Miner
@@ -53,8 +53,7 @@ class MultiSimilarityLoss(EmbeddingLoss):
     ) -> None:
         super().__init__(miner=miner, reduction=reduction, name=name, dtype=dtype)
         require_positive(alpha=alpha, beta=beta)
-        if not math.isfinite(base):
-            raise ValueError(f"base must be a finite number, got {base!r}")
+        require_finite(base=base)
         self.alpha = float(alpha)
         self.beta = float(beta)
         self.base = float(base)

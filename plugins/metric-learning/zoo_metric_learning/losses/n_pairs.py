@@ -9,7 +9,6 @@ from keras import ops
 
 from zoo_metric_learning.arguments import require_not_negative
 from zoo_metric_learning.distances import similarities
-from zoo_metric_learning.exponentials import masked_log_sum_exp
 from zoo_metric_learning.losses.base import EmbeddingLoss
 from zoo_metric_learning.pairs import Pairs, share
 
@@ -55,16 +54,18 @@ class NPairsLoss(EmbeddingLoss):
         """What each sample adds to the loss, which is 0 for all but the anchors: (batch,)."""
         if not pairs.within_batch:
             raise ValueError("the N-pairs loss takes its pairs from one batch, and works with no memory")
-        samples, is_pair, first, second = _first_and_second(pairs.labels)
-        anchors, positives = ops.take(pairs.anchors, first, axis=0), ops.take(pairs.anchors, second, axis=0)
+        is_pair, chosen, samples = _first_and_second(pairs.labels)
+        anchors, positives = ops.split(ops.take(pairs.anchors, chosen, axis=0), 2)
         logits = similarities(anchors, positives, normalize=self.normalize)
         weights = ops.cast(is_pair, logits.dtype)
-        found = ops.where(is_pair, masked_log_sum_exp(logits, weights[None, :]), 0)
-        losses = weights * (found - ops.diagonal(logits))
+        # Places without a pair are no choice for any anchor.
+        logits = ops.where(is_pair[None, :], logits, _IMPOSSIBLE)
+        own = ops.arange(ops.shape(logits)[0], dtype="int32")
+        losses = ops.where(is_pair, ops.sparse_categorical_crossentropy(own, logits, from_logits=True), 0)
         if self.regularization:
             squares = ops.sum(ops.square(anchors), axis=1) + ops.sum(ops.square(positives), axis=1)
             losses = losses + weights * squares * (self.regularization / 2)
-        return ops.segment_sum(share(losses, weights), first, num_segments=samples)
+        return ops.segment_sum(share(losses, weights), chosen[: ops.shape(losses)[0]], num_segments=samples)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -72,15 +73,26 @@ class NPairsLoss(EmbeddingLoss):
         return {key: value for key, value in config.items() if key != "miner"}
 
 
-def _first_and_second(labels: Any) -> tuple[Any, Any, Any, Any]:
-    """The batch size n; (n + 1) // 2 places for pairs, whether each holds one, and its two samples."""
+def _first_and_second(labels: Any) -> tuple[Any, Any, Any]:
+    """Whether each of (n + 1) // 2 places holds a pair; all its first samples, then all second ones; n, the batch size.
+
+    In the order of labels two pairs never begin at neighbours, so that each two positions make one place.
+    """
     samples = ops.shape(labels)[0]
     order = ops.argsort(labels)
     ranked = ops.take(labels, order)
-    same = ops.cast(ranked[1:] == ranked[:-1], "int32")
-    nothing = ops.zeros_like(ops.cast(order[:1], "int32"))
-    is_like_next, is_like_last = ops.concatenate([same, nothing]), ops.concatenate([nothing, same])
-    starts_pair = is_like_next * (1 - is_like_last)
-    places = ops.argsort(1 - starts_pair)[: (samples + 1) // 2]
-    first, second = ops.take(order, places), ops.take(order, ops.minimum(places + 1, samples - 1))
-    return samples, ops.take(starts_pair, places) > 0, first, second
+    same = ranked[1:] == ranked[:-1]
+    nothing = ops.zeros((1,), dtype="bool")
+    starts = ops.logical_and(
+        ops.concatenate([same, nothing, nothing]),
+        ops.logical_not(ops.concatenate([nothing, same, nothing])),
+    )
+    places = (samples + 1) // 2
+    starts = ops.reshape(starts[: 2 * places], (-1, 2))
+    first = 2 * ops.arange(places, dtype="int32") + ops.cast(starts[:, 1], "int32")
+    positions = ops.concatenate([first, ops.minimum(first + 1, samples - 1)])
+    return ops.any(starts, axis=1), ops.take(order, positions), samples
+
+
+_IMPOSSIBLE = -1e38
+"""A logit whose exponential is 0 beside any other; not infinite, since 0 times that is not a number."""

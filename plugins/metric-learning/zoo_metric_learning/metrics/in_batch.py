@@ -82,7 +82,7 @@ class RecallAtK(InBatchRetrieval):
     ) -> None:
         require_count(k=k)
         super().__init__(distance=distance, normalize=normalize, name=name or f"recall_at_{k}", dtype=dtype)
-        self.k = k
+        self.k = int(k)
 
     def scores(self, measured: Any, pairs: Pairs) -> Any:
         """Whether the first positive is among the first k."""

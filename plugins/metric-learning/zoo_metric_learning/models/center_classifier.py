@@ -98,7 +98,10 @@ class CenterClassifier(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Cross-entropy of the logits and, with a weight, the squared distance to the class' center."""
+        """Cross-entropy of the logits and, with a weight, the squared distance to the class' center.
+
+        Sample weights weigh the cross-entropy alone.
+        """
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, y_pred["logits"], sample_weight)
         if self.center_loss is None:
             return loss
@@ -110,11 +113,11 @@ class CenterClassifier(keras.Model):
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """The features of uint8 images, `(images, dimensions)`."""
-        return self._in_batches("features", images)
+        return self._in_batches("features", images, self.dimensions)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """The logits of uint8 images, `(images, classes)`."""
-        return self._in_batches("logits", images)
+        return self._in_batches("logits", images, self.classes)
 
     def center_positions(self) -> np.ndarray:
         """Where the centers are, `(classes, dimensions)`; `(0, dimensions)` without center loss."""
@@ -135,9 +138,9 @@ class CenterClassifier(keras.Model):
             "center_rate": self.center_rate,
         }
 
-    def _in_batches(self, name: str, images: np.ndarray) -> np.ndarray:
+    def _in_batches(self, name: str, images: np.ndarray, width: int) -> np.ndarray:
         parts = [
             ops.convert_to_numpy(self(ops.convert_to_tensor(images[start : start + BATCH]))[name])
             for start in range(0, len(images), BATCH)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.dimensions), "float32")
+        return np.concatenate(parts) if parts else np.zeros((0, width), "float32")
