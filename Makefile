@@ -51,8 +51,8 @@ test: lint check-generated check-new
 	$(BIN)/python -m pytest -n 2 -m 'not interop' $(PLUGINS:plugins/%=--zoo-plugin=%)
 	XLA_FLAGS='$(QUICK_XLA)' KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m 'backend or zoo_check' $(PLUGINS:plugins/%=--zoo-plugin=%)
 	$(MAKE) --no-print-directory test-torch
-	ZOO_TEST_FLOATX=float64 $(BIN)/python -m pytest -m float64
-	ZOO_TEST_FLOATX=float64 KERAS_BACKEND=jax JAX_ENABLE_X64=1 $(BIN)/python -m pytest -m float64
+	ZOO_TEST_FLOATX=float64 $(BIN)/python -m pytest -n 2 -m float64
+	ZOO_TEST_FLOATX=float64 KERAS_BACKEND=jax JAX_ENABLE_X64=1 $(BIN)/python -m pytest -n 2 -m float64
 	$(MAKE) --no-print-directory interop
 
 test-torch: $(VENV)/.dev
