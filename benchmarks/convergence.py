@@ -47,6 +47,7 @@ class Problem:
     make: Callable[[], Any]
     sgd_rates: tuple[float, ...]
     adam_rates: tuple[float, ...]
+    plain_rates: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,11 @@ def methods() -> list[Method]:
         Method("Lookahead (Adam)", around_adam("Lookahead"), lambda problem: problem.adam_rates),
         Method("RAdam", zoo_addons.RAdam, lambda problem: problem.adam_rates),
         Method("AdaBelief", zoo_addons.AdaBelief, lambda problem: problem.adam_rates),
-        Method("Prodigy", zoo_addons.Prodigy, lambda _: (0.5, 1.0, 2.0, 4.0)),
+        Method("Prodigy", zoo_addons.Prodigy, lambda _: (0.25, 0.5, 1.0, 2.0)),
         Method("LARS", zoo_addons.LARS, lambda _: (1.0, 3.0, 10.0, 30.0)),
         Method("SAM (SGD)", sgd, lambda problem: problem.sgd_rates, zoo_addons.SAM, 2),
-        Method("Heun", plain, lambda problem: tuple(10 * rate for rate in problem.sgd_rates), zoo_addons.Heun, 2),
-        Method("RK23", plain, lambda problem: tuple(10 * rate for rate in problem.sgd_rates), zoo_addons.RK23, 4),
+        Method("Heun", plain, lambda problem: problem.plain_rates, zoo_addons.Heun, 2),
+        Method("RK23", plain, lambda problem: problem.plain_rates, zoo_addons.RK23, 4),
     ]
 
 
@@ -213,7 +214,7 @@ def images() -> Problem:
         (np.asarray(images[:most], "float32").reshape(most, -1) / 255, np.asarray(labels)[:most])
         for (images, labels), most in ((data.part("train"), 6000), (data.part("test"), 10_000))
     )
-    rates = (0.01, 0.03, 0.1, 0.3), (3e-4, 1e-3, 3e-3, 1e-2)
+    rates = (0.003, 0.01, 0.03, 0.1), (3e-4, 1e-3, 3e-3, 1e-2), (0.1, 0.3, 1.0, 3.0)
     return Problem("images", (x[:5000], y[:5000]), (x[5000:], y[5000:]), (x_test, y_test), make, *rates)
 
 
@@ -235,7 +236,8 @@ def text() -> Problem:
         (_numbered(sentences[split], numbers), np.array([int(label) for part, label, _ in rows if part == split]))
         for split in _SPLITS
     )
-    return Problem("text", train, validation, test, make, (0.1, 0.3, 1.0, 3.0), (1e-3, 3e-3, 1e-2, 3e-2))
+    rates = (0.1, 0.3, 1.0, 3.0), (3e-4, 1e-3, 3e-3, 1e-2), (1.0, 3.0, 10.0, 30.0)
+    return Problem("text", train, validation, test, make, *rates)
 
 
 _SPLITS = ("train", "valid", "test")

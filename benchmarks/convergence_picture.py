@@ -50,11 +50,11 @@ def draw(record: dict[str, Any], out: Path) -> None:
     from matplotlib import pyplot
 
     pyplot.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    figure = pyplot.figure(figsize=(9, 7.6))
+    figure = pyplot.figure(figsize=(10, 7.6))
     losses = figure.subplots(
-        1, 2, gridspec_kw={"left": 0.06, "right": 0.87, "top": 0.955, "bottom": 0.5, "wspace": 0.5}
+        1, 2, gridspec_kw={"left": 0.06, "right": 0.85, "top": 0.955, "bottom": 0.5, "wspace": 0.52}
     )
-    ends = figure.subplots(1, 2, gridspec_kw={"left": 0.17, "right": 0.98, "top": 0.4, "bottom": 0.065, "wspace": 0.5})
+    ends = figure.subplots(1, 2, gridspec_kw={"left": 0.18, "right": 0.98, "top": 0.4, "bottom": 0.065, "wspace": 0.58})
     for name, results, loss, end in zip(TITLES, record["problems"].values(), losses, ends, strict=True):
         draw_losses(loss, results, record["budget"])
         draw_accuracies(end, results)
@@ -133,7 +133,7 @@ def draw_accuracies(axis: Any, results: dict[str, Any]) -> None:
         axis.plot(accuracy, [row] * len(accuracy), "o", color=COLOURS[name], markersize=4, alpha=0.6)
         axis.plot(accuracy.mean(), row, "|", color=COLOURS[name], markersize=12, markeredgewidth=2)
     axis.set_yticks(range(len(names)), [f"{name} ({results[name]['rate']:g})" for name in names], fontsize=8)
-    axis.set_xlabel("test accuracy, %   (in brackets the learning rate chosen)")
+    axis.set_xlabel("test accuracy, % (in brackets the learning rate)")
     axis.grid(axis="x", linewidth=0.4)
 
 

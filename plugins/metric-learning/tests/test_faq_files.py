@@ -23,6 +23,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     [
         ("faq.tsv", '怎么退货？\t七天之内, 联系客服\r\nHow long?\tA "week"\n'),
         ("faq.TSV", 'answer\tid\tquestion\n七天之内, 联系客服\t1\t怎么退货？\n\nA "week"\t2\tHow long?'),
+        ("faq.tsv", '编号\t回答\t问题\n1\t七天之内, 联系客服\t怎么退货？\n2\tA "week"\tHow long?'),
         ("faq.csv", '\ufeffquestion,answer\n怎么退货？,"七天之内, 联系客服"\nHow long?,"A ""week"""\n'),
         (
             "faq.jsonl",

@@ -213,6 +213,24 @@ def test_learner_of_arcface_has_a_compiled_loss_and_metrics_of_embeddings(data):
     assert result["loss"] == pytest.approx(float(loss(data[1], numpy(learner.objective(embeddings)))), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("compiled", "message"),
+    [
+        ({"loss": "sparse_categorical_crossentropy"}, "gives logits"),
+        ({"loss": keras.losses.SparseCategoricalCrossentropy()}, "gives logits"),
+        (
+            {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "metrics": ["accuracy"]},
+            "metrics see the model's embeddings",
+        ),
+    ],
+)
+def test_learner_of_logits_refuses_what_takes_probabilities(data, compiled, message):
+    learner = zoo.MetricLearner(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), zoo.ArcFace(2))
+    learner.compile("sgd", **compiled)
+    with pytest.raises(ValueError, match=message):
+        learner.fit(*data, verbose=0)
+
+
 def test_learner_says_what_is_missing(data):
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="CenterLoss"):

@@ -17,6 +17,7 @@ LARGEST = 200_000_000
 """Bytes of the largest file that is read."""
 
 _COLUMNS = ("question", "answer")
+_CHINESE_COLUMNS = (("问题", "答案"), ("问题", "回答"), ("标题", "回答"), ("问", "答"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,8 @@ def _rows(stream: TextIO, suffix: str, where: str) -> Iterator[tuple[int, str, s
         for place, (number, row) in enumerate(rows):
             if not any(cell.strip() for cell in row):
                 continue
-            names = [cell.strip().lower() for cell in row]
-            if place == 0 and set(_COLUMNS) <= set(names):
-                columns = (names.index("question"), names.index("answer"))
+            if place == 0 and (named := _named_columns([cell.strip().lower() for cell in row])):
+                columns = named
                 continue
             if len(row) <= max(columns):
                 between = "commas" if suffix == ".csv" else "tabs"
@@ -100,6 +100,14 @@ def _rows(stream: TextIO, suffix: str, where: str) -> Iterator[tuple[int, str, s
             yield number, row[columns[0]], row[columns[1]]
     except csv.Error as error:
         raise DataError(f"{where}, line {number + 1}: {error}") from None
+
+
+def _named_columns(cells: list[str]) -> tuple[int, int] | None:
+    """Where question and answer are, if these are their names."""
+    for question, answer in (_COLUMNS, *_CHINESE_COLUMNS):
+        if question in cells and answer in cells:
+            return cells.index(question), cells.index(answer)
+    return None
 
 
 def _quoted(stream: TextIO) -> Iterator[tuple[int, list[str]]]:

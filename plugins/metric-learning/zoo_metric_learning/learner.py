@@ -9,6 +9,7 @@ from keras import ops
 
 from zoo_metric_learning.labels import flat_labels
 from zoo_metric_learning.layers.labelled import LabelledLayer
+from zoo_metric_learning.layers.margin_softmax import MarginSoftmax
 
 
 @keras.saving.register_keras_serializable(package="metric-learning")
@@ -31,7 +32,8 @@ class MetricLearner(keras.Model):
         objective: a layer of this plugin that is called with `[outputs, labels]`.
 
     Raises:
-        ValueError: where the objective is no such layer, or there are no labels.
+        ValueError: where the objective is no such layer, or there are no labels; for a loss of probabilities, or an
+            accuracy among the metrics, beside a margin softmax.
     """
 
     def __init__(self, model: keras.Model, objective: LabelledLayer, **kwargs: Any) -> None:
@@ -59,6 +61,8 @@ class MetricLearner(keras.Model):
         """The objective's loss, the compiled one of its outputs, and those that layers of the model add."""
         if y is None:
             raise ValueError("MetricLearner needs the labels: fit(x, labels)")
+        if isinstance(self.objective, MarginSoftmax):
+            self._require_loss_of_logits()
         outputs, loss = self.objective.with_labels(y_pred, flat_labels(y), training)
         terms = [] if loss is None else [loss]
         if self.loss is not None or self.losses:
@@ -67,6 +71,19 @@ class MetricLearner(keras.Model):
         if not terms:
             raise ValueError(f"{type(self.objective).__name__} adds no loss of its own: give one to compile(loss=...)")
         return sum(terms[1:], start=terms[0])
+
+    def _require_loss_of_logits(self) -> None:
+        name = type(self.objective).__name__
+        takes_probabilities = isinstance(self.loss, str) or getattr(self.loss, "from_logits", True) is False
+        if takes_probabilities and "crossentropy" in str(getattr(self.loss, "name", self.loss)).lower():
+            raise ValueError(
+                f"{name} gives logits: compile with keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
+            )
+        if any("acc" in metric for metric in _names(getattr(self._compile_metrics, "_user_metrics", None))):
+            raise ValueError(
+                f"metrics see the model's embeddings, not the logits of {name}: RecallAtK(1) works on them; for an "
+                "accuracy, train CosineClassifier with ArcFaceLoss or AMSoftmaxLoss"
+            )
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -84,3 +101,12 @@ class MetricLearner(keras.Model):
             for name in ("model", "objective")
         }
         return cls(**{**config, **parts})
+
+
+def _names(metrics: Any) -> list[str]:
+    """The names of compiled metrics, however nested."""
+    if isinstance(metrics, dict):
+        metrics = list(metrics.values())
+    if isinstance(metrics, list | tuple):
+        return [name for metric in metrics for name in _names(metric)]
+    return [str(getattr(metrics, "name", None) or getattr(metrics, "__name__", metrics)).lower()]

@@ -22,7 +22,8 @@ class CRFTagger(keras.Model):
 
     The loss is the CRF's negative log-likelihood, `-log p(tags | words)`, the mean over the sequences: `compile` takes
     no other. Metrics see the best sequence, one-hot, where they would see a softmax. Positions that the scorer masks,
-    by `Embedding(mask_zero=True)` say, are left out of the loss, the metrics and the sequence.
+    by `Embedding(mask_zero=True)` say, are left out of the loss, the metrics and the sequence: give those without a tag
+    so, since elsewhere a tag that there is not counts, in compiled code, as the nearest one.
 
     Args:
         model: the scorer, as above.
