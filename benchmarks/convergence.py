@@ -86,7 +86,7 @@ def main() -> int:
         found[problem.name] = results
         print_table(problem.name, results)
     record = {"backend": name, "budget": arguments.budget, "batch": BATCH, "problems": found}
-    arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+    arguments.out.write_text(json.dumps(record) + "\n")
     return 0
 
 
@@ -157,12 +157,12 @@ class Trainer:
         self.model.optimizer.learning_rate = rate
         x, y = self.problem.train
         batches = _batches(rng, len(x))
-        curve = [(0, self._loss())]
+        curve = [(0, round(self._loss(), 4))]
         while curve[-1][0] < budget:
             steps = max(1, budget // POINTS // self.method.gradients)
             rows = np.concatenate(list(itertools.islice(batches, steps)))
             self.model.fit(x[rows], y[rows], batch_size=BATCH, shuffle=False, verbose=0)
-            curve.append((curve[-1][0] + self._used(steps), self._loss()))
+            curve.append((curve[-1][0] + self._used(steps), round(self._loss(), 4)))
         validation, _ = self._measure(*self.problem.validation)
         return Run(curve, validation, self._measure(*self.problem.test)[1])
 
